@@ -1,0 +1,33 @@
+"""What can go wrong, as a short tree. Every message is one or two sentences: the cause, then the cure."""
+
+
+class ContrailError(Exception):
+    """The base of every error that Contrail raises on purpose; its text names the value and the cure."""
+
+
+class SettingError(ContrailError):
+    """A `CONTRAIL_*` variable or an option has a value that is not allowed."""
+
+
+class JavaError(ContrailError):
+    """No Java, or one that is too old."""
+
+
+class JarError(ContrailError):
+    """The JVM parts could not be fetched, or are not what the checked-in list says."""
+
+
+class BrokerError(ContrailError):
+    """Kafka cannot be started or reached."""
+
+
+class FeedError(ContrailError):
+    """A source of position reports cannot go on: no access, no file, no recording in it."""
+
+
+class LakeError(ContrailError):
+    """The lake cannot be used: another feed's, another driver's, unreadable or forbidden."""
+
+
+class StreamError(ContrailError):
+    """A stream was named that does not exist, or cannot do what was asked of it."""

@@ -1,0 +1,132 @@
+"""The JVM parts (Delta, Kafka source, Kafka broker, S3A): fetched once, checked, then used offline."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+from pipeline.errors import JarError, JavaError
+
+OLDEST_JAVA = 17
+PARTS = ("spark", "kafka", "s3")
+Progress = Callable[[str], None]
+
+
+def java() -> str:
+    """The path of a Java that is new enough: `JAVA_HOME`'s, else the one on the path."""
+    home = os.environ.get("JAVA_HOME")
+    program = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    cure = f"Install a JDK {OLDEST_JAVA} or newer (Debian: `apt-get install openjdk-17-jre-headless`) or set JAVA_HOME to one."
+    if not program or not os.access(program, os.X_OK):
+        raise JavaError(f"No Java was found{f' in JAVA_HOME={home}' if home else ''}. {cure}")
+    told = subprocess.run([program, "-version"], capture_output=True, text=True).stderr
+    version = re.search(r'version "(\d+)', told)
+    if not version or int(version[1]) < OLDEST_JAVA:
+        raise JavaError(f"{program} is Java {version[1] if version else 'of an unknown version'}, which is too old. {cure}")
+    return program
+
+
+def jars(part: str, cache: Path, say: Progress = print) -> list[Path]:
+    """The jar files of one part, fetched into `cache` when they are not there yet.
+
+    Raises JarError when the registry cannot be reached or a file's checksum is not the checked-in one.
+    """
+    wanted = checksums()[part]
+    folder = cache / "jars" / _digest(wanted) / part
+    if not folder.exists():
+        _fetch(part, wanted, folder, say)
+    missing = [name for name in wanted if not (folder / name).is_file()]
+    if missing:
+        raise JarError(f"{folder} lacks {missing[0]}: remove that folder, and it is fetched again.")
+    return [folder / name for name in sorted(wanted)]
+
+
+def checksums() -> dict[str, dict[str, str]]:
+    """The checked-in list: part -> file name -> SHA-256 in hex."""
+    listed: dict[str, dict[str, str]] = {part: {} for part in PARTS}
+    for line in resources.files("pipeline").joinpath("jars.sha256").read_text().splitlines():
+        digest, _, path = line.partition("  ")
+        part, _, name = path.partition("/")
+        listed[part][name] = digest
+    return listed
+
+
+def _fetch(part: str, wanted: dict[str, str], folder: Path, say: Progress) -> None:
+    say(f"Fetching {len(wanted)} JVM parts for {part} (once)")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{part}-") as scratch:
+        _resolve([part], Path(scratch), folder.parent.parent, say, len(wanted))
+        got = Path(scratch) / part
+        for name, digest in wanted.items():
+            if not (got / name).is_file():
+                raise JarError(f"{name} did not come with the {part} parts; `python -m pipeline.jars --relock` shows what did.")
+            if _sha256(got / name) != digest:
+                raise JarError(f"{name} is not the file that pipeline/jars.sha256 names: do not use this network's copy.")
+        for extra in {path.name for path in got.iterdir()} - wanted.keys():
+            (got / extra).unlink()
+        if not folder.exists():
+            got.rename(folder)
+
+
+def _resolve(parts: list[str], out: Path, cache: Path, say: Progress, expected: int) -> None:
+    """Let the Ivy that pyspark ships put the jars of `parts` into `out/<part>/`."""
+    pattern = f"{out}/[conf]/[artifact]-[revision](-[classifier]).[ext]"
+    with resources.as_file(resources.files("pipeline").joinpath("jars.xml")) as listed:
+        command = [java(), "-jar", str(_ivy()), "-ivy", str(listed), "-cache", str(cache / "ivy"), "-retrieve", pattern]
+        process = subprocess.Popen([*command, "-confs", *parts], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        log, done = [], 0
+        for line in process.stdout or ():
+            log.append(line.strip())
+            if "[SUCCESSFUL ]" in line:
+                done += 1
+                say(f"  {done}/{expected} {line.split('!')[-1].strip()}")
+    if process.wait() != 0:
+        cause = next((line for line in log if "Host" in line or "ERROR" in line or "not found" in line), log[-1] if log else "")
+        raise JarError(f"The JVM parts could not be fetched from Maven Central ({cause}). Connect to it once; after that it works offline.")
+
+
+def _ivy() -> Path:
+    found = importlib.util.find_spec("pyspark")
+    if found is None or found.origin is None:
+        raise JarError("pyspark is not installed: `pip install .[engine]`.")
+    return next((Path(found.origin).parent / "jars").glob("ivy-*.jar"))
+
+
+def _digest(wanted: dict[str, str]) -> str:
+    return hashlib.sha256("".join(f"{name}{wanted[name]}" for name in sorted(wanted)).encode()).hexdigest()[:12]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def relock(target: Path) -> None:
+    """Write the checksums of what `jars.xml` resolves to now."""
+    with tempfile.TemporaryDirectory() as scratch:
+        _resolve(list(PARTS), Path(scratch), Path(scratch), print, 0)
+        files = sorted(path for part in PARTS for path in (Path(scratch) / part).iterdir())
+        target.write_text("".join(f"{_sha256(path)}  {path.parent.name}/{path.name}\n" for path in files))
+
+
+def main() -> None:
+    """Fetch what the embedded stack needs, as `make setup` does; `--relock` renews the checksums."""
+    from pipeline import settings
+
+    if "--relock" in sys.argv:
+        relock(Path(__file__).with_name("jars.sha256"))
+    for part in ("spark", "kafka"):
+        jars(part, settings.load().cache_folder)
+
+
+if __name__ == "__main__":
+    main()
