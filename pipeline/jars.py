@@ -15,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 
 from pipeline.errors import JarError, JavaError
+from pipeline.settings import java_home, load
 
 OLDEST_JAVA = 17
 PARTS = ("spark", "kafka", "s3")
@@ -23,7 +24,7 @@ Progress = Callable[[str], None]
 
 def java() -> str:
     """The path of a Java that is new enough: `JAVA_HOME`'s, else the one on the path."""
-    home = os.environ.get("JAVA_HOME")
+    home = java_home()
     program = str(Path(home) / "bin" / "java") if home else shutil.which("java")
     cure = f"Install a JDK {OLDEST_JAVA} or newer (Debian: `apt-get install openjdk-17-jre-headless`) or set JAVA_HOME to one."
     if not program or not os.access(program, os.X_OK):
@@ -68,7 +69,7 @@ def _fetch(part: str, wanted: dict[str, str], folder: Path, say: Progress) -> No
         got = Path(scratch) / part
         for name, digest in wanted.items():
             if not (got / name).is_file():
-                raise JarError(f"{name} did not come with the {part} parts; `python -m pipeline.jars --relock` shows what did.")
+                raise JarError(f"{name} did not come with the {part} parts; `python -m pipeline.jars relock` shows what did.")
             if _sha256(got / name) != digest:
                 raise JarError(f"{name} is not the file that pipeline/jars.sha256 names: do not use this network's copy.")
         for extra in {path.name for path in got.iterdir()} - wanted.keys():
@@ -90,7 +91,7 @@ def _resolve(parts: list[str], out: Path, cache: Path, say: Progress, expected: 
                 done += 1
                 say(f"  {done}/{expected} {line.split('!')[-1].strip()}")
     if process.wait() != 0:
-        cause = next((line for line in log if "Host" in line or "ERROR" in line or "not found" in line), log[-1] if log else "")
+        cause = next((line for line in log if re.search(r"Host|Exception|not found", line)), "Ivy failed")
         raise JarError(f"The JVM parts could not be fetched from Maven Central ({cause}). Connect to it once; after that it works offline.")
 
 
@@ -119,13 +120,11 @@ def relock(target: Path) -> None:
 
 
 def main() -> None:
-    """Fetch what the embedded stack needs, as `make setup` does; `--relock` renews the checksums."""
-    from pipeline import settings
-
-    if "--relock" in sys.argv:
+    """Fetch what the embedded stack needs, as `make setup` does; `relock` renews the checksums."""
+    if sys.argv[1:] == ["relock"]:
         relock(Path(__file__).with_name("jars.sha256"))
     for part in ("spark", "kafka"):
-        jars(part, settings.load().cache_folder)
+        jars(part, load().cache_folder)
 
 
 if __name__ == "__main__":

@@ -168,6 +168,11 @@ def user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
+def java_home() -> str | None:
+    """The user's choice of Java, `JAVA_HOME`."""
+    return os.environ.get("JAVA_HOME")
+
+
 def load(environ: Mapping[str, str] | None = None, **options: str | None) -> Settings:
     """Settings from the environment; `options` (from the command line, as text) win over it.
 
