@@ -1,0 +1,84 @@
+"""How a stream writes: by Spark's own append, or by a merge that a replayed batch cannot apply twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction
+from pyspark.sql import DataFrame
+from pyspark.sql.streaming.readwriter import DataStreamWriter
+
+from pipeline.tables import Lake, Table
+
+
+@dataclass(frozen=True)
+class Append:
+    """Append every row once: Delta's own streaming sink."""
+
+    table: Table
+
+    def write(self, rows: DataFrame, lake: Lake) -> DataStreamWriter:
+        """The stream's writer, not started."""
+        writer = rows.writeStream.format("delta").outputMode("append").partitionBy(self.table.partition)
+        return writer.option("path", lake.path(self.table))
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Replace the rows that have the same keys: the few rows of a Gold update, merged by delta-rs."""
+
+    table: Table
+    keys: tuple[str, ...]
+
+    def write(self, rows: DataFrame, lake: Lake) -> DataStreamWriter:
+        """The stream's writer, not started."""
+        return rows.writeStream.outputMode("update").foreachBatch(self._batch(lake))
+
+    def _batch(self, lake: Lake) -> Callable[[DataFrame, int], None]:
+        opened: list[DeltaTable] = []
+
+        def merge(rows: DataFrame, batch: int) -> None:
+            query = rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
+            # Collected before anything may be skipped: Spark checks that a stateful batch was read.
+            update = self._stamped(rows.toArrow())
+            if not opened:
+                opened.append(lake.open(self.table))
+            try:
+                self._merge(opened[0], update, f"{self.table.name}:{query}", batch)
+            except BaseException:
+                opened.clear()
+                raise
+
+        return merge
+
+    def _stamped(self, update: pa.Table) -> pa.Table:
+        now = datetime.now(UTC)
+        update = update.append_column("updated_at", pa.array([now] * len(update), pa.timestamp("us", tz="UTC")))
+        update = update.append_column("date", update["window_start"].cast(pa.date32()))
+        return update.select(self.table.schema.names).cast(self.table.schema)
+
+    def _merge(self, table: DeltaTable, update: pa.Table, writer: str, batch: int) -> None:
+        table.update_incremental()
+        written = table.transaction_version(writer)
+        if len(update) == 0 or (written is not None and written >= batch):
+            return
+        merger: Any = table.merge(
+            update,
+            predicate=self._predicate(update),
+            source_alias="new",
+            target_alias="old",
+            streamed_exec=False,
+            commit_properties=CommitProperties(app_transactions=[Transaction(writer, batch)]),
+        )
+        merger.when_matched_update_all().when_not_matched_insert_all().execute()
+
+    def _predicate(self, update: pa.Table) -> str:
+        """Equal keys; and bounds as constants, so that older files are not even opened."""
+        same = [f"old.{key} = new.{key}" for key in ("date", *self.keys)]
+        dates = ", ".join(sorted({f"DATE '{day}'" for day in update["date"].to_pylist()}))
+        oldest = min(update["window_start"].to_pylist()).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return " AND ".join([*same, f"old.date IN ({dates})", f"old.window_start >= TIMESTAMP '{oldest}'"])
