@@ -34,8 +34,9 @@ SESSION = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.ui.retainedExecutions": "5",
-    "spark.log.level": "ERROR",
 }
+JVM = "-XX:+UseSerialGC -Xss4m -XX:ReservedCodeCacheSize=256m"
+LOGGING = Path(__file__).with_name("log4j2.properties")
 # On a local disk: no rename through a temporary file system layer, and no `chmod` forked for each file.
 LOCAL_DISK = {
     "spark.sql.streaming.checkpointFileManagerClass": (
@@ -64,22 +65,21 @@ def session(settings: Settings, say: jars.Progress = print) -> SparkSession:
     # Spark starts its Python workers from these; without them a stateful worker would be another Python.
     os.environ.update(JAVA_HOME=str(Path(java).resolve().parent.parent), PYSPARK_PYTHON=sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")
     builder = SparkSession.builder.appName("contrail").master(settings.spark_master)
     for name, value in _configuration(settings, files).items():
         builder = builder.config(name, value)
-    spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
-    return spark
+    return builder.getOrCreate()
 
 
 def _configuration(settings: Settings, files: list[str]) -> dict[str, str]:
-    scratch = settings.data_folder / "spark"
+    scratch, log = settings.data_folder / "spark", settings.data_folder / "logs" / "spark.log"
     made = {
         "spark.driver.extraClassPath": os.pathsep.join(files),
         "spark.driver.memory": settings.driver_memory,
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -Xss4m -XX:ReservedCodeCacheSize=256m",
+        "spark.driver.extraJavaOptions": f"{JVM} -Dlog4j2.configurationFile={LOGGING.as_uri()} -Dcontrail.log={log}",
         "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         "spark.local.dir": str(scratch / "scratch"),

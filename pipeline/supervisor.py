@@ -1,0 +1,521 @@
+"""Owns Spark, the embedded broker and the feed: starts, stops and restarts them, and publishes how they are.
+
+Callers say what they want; one thread makes it so, twice a second, whatever died meanwhile. So no caller ever waits for Spark,
+and a crash is mended by the same steps as a first start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pyspark import SparkContext
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming import StreamingQuery
+
+from pipeline import ops, spark
+from pipeline.broker import Broker, create_topic
+from pipeline.diagnosis import explain
+from pipeline.errors import BrokerError, ContrailError, StreamError
+from pipeline.graph import STREAMS, Stage, stages
+from pipeline.settings import Settings, as_environment
+from pipeline.sources.replay import Replay
+from pipeline.tables import Lake, lake_of
+
+FEED = "feed"
+PARTS = (FEED, *STREAMS)
+BEAT_SECONDS = 0.5
+PUBLISH_SECONDS = 1.0
+STALLED_SECONDS = 60.0
+LONGEST_BACKOFF_SECONDS = 60.0
+GRACE_SECONDS = 10.0
+HOPELESS_FAILURES = 4
+
+log = logging.getLogger("contrail")
+
+
+@dataclass
+class StreamStatus:
+    """How one stream (or the feed) is. Times are seconds since 1970; what is not known is None."""
+
+    name: str
+    state: str = "stopped"
+    since: float = field(default_factory=time.time)
+    rows_total: int = 0
+    rows_per_second: float | None = None
+    batch_ms: int | None = None
+    batches: int = 0
+    backlog: int | None = None
+    watermark: str | None = None
+    event_time: str | None = None
+    last_batch_at: float | None = None
+    cause: str | None = None
+    cure: str | None = None
+    failures: int = 0
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class _Part:
+    """What the supervisor keeps of a stream: its query, and when a failed one is tried again."""
+
+    status: StreamStatus
+    query: StreamingQuery | None = None
+    retry_at: float = 0.0
+    batch: int = -1
+    batch_since: float = 0.0
+
+
+class Supervisor:
+    """One driver of one lake. `open` it, ask for parts to run, `close` it."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None] = print) -> None:
+        self.settings = settings
+        self.lake: Lake = lake_of(settings)
+        self._say_to = say
+        self._doing = "stopped"
+        self._stages: dict[str, Stage] = {}
+        self._parts = {name: _Part(StreamStatus(name)) for name in PARTS}
+        self._wanted: set[str] = set()
+        self._asked: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._spark: SparkSession | None = None
+        self._lock = ops.DriverLock(self.lake)
+        self._broker = Broker(settings.data_folder / "kafka", settings.cache_folder) if settings.kafka is None else None
+        self._topic_made = False
+        self._feed: subprocess.Popen[bytes] | None = None
+        self._setup_retry_at = 0.0
+        self._setup_failures = 0
+        self._trouble: tuple[str, str] | None = None
+        self._published = 0.0
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+
+    def open(self) -> None:
+        """Take the lake and begin to look after it. Raises LakeError when another driver or feed has it."""
+        self._lock.take()
+        try:
+            self._claim_feed()
+        except ContrailError:
+            self._lock.free()
+            raise
+        self._stages = {stage.name: stage for stage in stages(self.settings)}
+        self._thread.start()
+
+    def start(self, *names: str) -> Future[None]:
+        """Want these parts (`feed` or a stream; all when none is named) to run; returns at once."""
+        chosen = known(names)
+        return self._ask(lambda: self._want(chosen))
+
+    def stop(self, *names: str) -> Future[None]:
+        """Want these parts not to run; the future is done when they have stopped."""
+        chosen = known(names)
+        return self._ask(lambda: self._unwant(chosen))
+
+    def restart(self, *names: str) -> Future[None]:
+        """Stop these parts and start them again."""
+        chosen = known(names)
+
+        def again() -> None:
+            self._unwant(chosen)
+            self._want(chosen)
+
+        return self._ask(again)
+
+    def drain(self) -> Future[None]:
+        """When the feed has ended: let each stream in turn take all that is there, then stop it."""
+        return self._ask(self._drain)
+
+    def feed_ended(self) -> bool:
+        """Whether the feed ran and came to its end by itself."""
+        return self._parts[FEED].status.state == "done"
+
+    def failed(self) -> StreamStatus | None:
+        """A part that failed and is not tried again, or in vain for `HOPELESS_FAILURES` times."""
+        failed = [part for part in self._parts.values() if part.status.state == "failed"]
+        hopeless = (p.status for p in failed if p.retry_at == float("inf") or p.status.failures >= HOPELESS_FAILURES)
+        return next(hopeless, None)
+
+    def status(self) -> dict[str, Any]:
+        """All there is to know now, as published under `ops/`; never waits."""
+        return {
+            "at": time.time(),
+            "pid": os.getpid(),
+            "source": self.settings.source,
+            "lake": self.lake.root,
+            "kafka": self._servers() or None,
+            "doing": self._doing,
+            "trouble": self._trouble and {"cause": self._trouble[0], "cure": self._trouble[1]},
+            "parts": {name: dataclasses.asdict(part.status) for name, part in self._parts.items()},
+        }
+
+    def close(self) -> None:
+        """Stop everything in order and give the lake back; returns when it is done."""
+        if self._thread.is_alive():
+            self._asked.put(None)
+            self._thread.join()
+        self._lock.free()
+
+    # From here on: the supervisor's own thread.
+
+    def _ask(self, what: Callable[[], Any]) -> Future[Any]:
+        future: Future[Any] = Future()
+        self._asked.put((what, future))
+        return future
+
+    def _run(self) -> None:
+        while True:
+            try:
+                asked = self._asked.get(timeout=BEAT_SECONDS)
+            except queue.Empty:
+                pass
+            else:
+                if asked is None:
+                    break
+                self._answer(*asked)
+                self._publish(now=True)
+                if not self._asked.empty():
+                    continue
+            try:
+                self._tend()
+            except Exception as error:
+                log.exception("The supervisor met %s", error)
+            self._publish()
+        self._shut_down()
+
+    def _answer(self, what: Callable[[], Any], future: Future[Any]) -> None:
+        try:
+            future.set_result(what())
+        except Exception as error:
+            log.warning("%s", error)
+            future.set_exception(error)
+
+    def _want(self, names: Iterable[str]) -> None:
+        for name in names:
+            part = self._parts[name]
+            self._wanted.add(name)
+            part.retry_at, part.status.failures = 0.0, 0
+            if part.status.state in ("stopped", "failed", "done"):
+                self._set(part, "starting")
+        self._setup_retry_at = 0.0
+
+    def _unwant(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._wanted.discard(name)
+            part = self._parts[name]
+            if name == FEED:
+                self._stop_feed()
+            elif part.query is not None:
+                self._stop_query(part)
+            self._set(part, "stopped")
+
+    def _tend(self) -> None:
+        """One look at everything: notice what died, start what is wanted and due, read the streams' progress."""
+        self._notice_dead_jvm()
+        for part in self._parts.values():
+            if part.query is not None:
+                self._look_at_query(part)
+        self._look_at_feed()
+        due = [name for name in PARTS if name in self._wanted and self._is_due(name)]
+        if due and self._prepared(due):
+            for name in filter(self._is_due, due):
+                self._try_to_start(name)
+
+    def _is_due(self, name: str) -> bool:
+        part = self._parts[name]
+        running = self._feed is not None if name == FEED else part.query is not None
+        return not running and part.status.state != "done" and time.time() >= part.retry_at
+
+    def _prepared(self, due: list[str]) -> bool:
+        """Whether broker, topic, tables and (for streams) Spark are there; trouble is kept, and tried again later."""
+        if time.time() < self._setup_retry_at:
+            return False
+        try:
+            if self._broker is not None and not self._broker.alive():
+                self._topic_made = False
+                self._say("starting Kafka")
+                self._broker.stop()
+                self._broker.start(self._say)
+            if not self._topic_made:
+                create_topic(self._servers(), self.settings.topic, self.settings.topic_partitions)
+                self._topic_made = True
+            if self._spark is None and due != [FEED]:
+                self._start_spark()
+        except Exception as error:
+            self._set_up_failed(error)
+            return False
+        self._setup_failures, self._trouble = 0, None
+        return True
+
+    def _start_spark(self) -> None:
+        if FEED in self._wanted and self._feed is None and self._parts[FEED].status.state != "done":
+            self._try_to_start(FEED)  # data may gather while Spark starts
+        self._say("making the tables")
+        list(self.lake.create())
+        self._say("starting Spark")
+        self._publish(now=True)
+        self._spark = spark.session(self.settings, self._say)
+        self._say("starting the streams")
+
+    def _set_up_failed(self, error: Exception) -> None:
+        self._setup_failures += 1
+        cause, cure, _ = (str(error), "", True) if isinstance(error, ContrailError) else explain(error)
+        self._trouble = (cause, cure)
+        self._setup_retry_at = time.time() + _backoff(self._setup_failures)
+        self._say(f"{cause} {cure}".strip())
+        log.warning("Set-up failed: %s", error)
+
+    def _try_to_start(self, name: str) -> None:
+        part = self._parts[name]
+        try:
+            if name == FEED:
+                self._start_feed()
+            else:
+                assert self._spark is not None
+                part.query = spark.start(self._spark, self._stages[name], self.lake, self.settings, self._servers())
+                part.batch, part.batch_since = -1, time.time()
+            self._set(part, "running")
+        except Exception as error:
+            self._fail(part, error)
+        if all(self._parts[one].status.state in ("running", "stopped", "done") for one in PARTS):
+            self._say("running")
+
+    def _look_at_query(self, part: _Part) -> None:
+        query = part.query
+        assert query is not None
+        if not query.isActive:
+            error = query.exception()
+            part.query = None
+            self._fail(part, error or "The query ended without a word.")
+            return
+        self._read_progress(part, query)
+        busy = query.status["isTriggerActive"]
+        stalled = busy and time.time() - part.batch_since > STALLED_SECONDS
+        if not busy:
+            part.batch_since = time.time()
+        self._set(part, "stalled" if stalled else "running")
+
+    def _read_progress(self, part: _Part, query: StreamingQuery) -> None:
+        """Take every batch since the last look. (The JVM's own objects: pyspark's copies cost 40 calls each.)"""
+        last = query._jsq.lastProgress()
+        if last is None or (last.batchId() == part.batch and last.numInputRows() > 0):
+            return
+        recent = query._jsq.recentProgress() if last.batchId() > part.batch + 1 else [last]
+        for progress in recent:
+            self._take_progress(part, json.loads(progress.json()))
+
+    def _take_progress(self, part: _Part, progress: dict[str, Any]) -> None:
+        status, batch, rows = part.status, int(progress["batchId"]), int(progress["numInputRows"])
+        source = (progress.get("sources") or [{}])[0]
+        metrics = source.get("metrics") or {}
+        behind = metrics.get("maxOffsetsBehindLatest", metrics.get("numFilesOutstanding"))
+        status.backlog = int(behind) if behind is not None else status.backlog
+        if batch <= part.batch or rows == 0:
+            return
+        part.batch, part.batch_since = batch, time.time()
+        status.batches += 1
+        status.rows_total += rows
+        status.rows_per_second = progress.get("processedRowsPerSecond")
+        status.batch_ms = int(progress.get("batchDuration") or 0)
+        status.last_batch_at = datetime.fromisoformat(progress["timestamp"]).timestamp() + status.batch_ms / 1000
+        event_time = progress.get("eventTime") or {}
+        status.watermark = event_time.get("watermark", status.watermark)
+        status.event_time = event_time.get("max", status.event_time)
+        status.detail = {"duration_ms": progress.get("durationMs"), "batch_id": batch}
+        status.failures, status.cause, status.cure = 0, None, None
+
+    def _fail(self, part: _Part, error: object) -> None:
+        cause, cure, again = (str(error), "", True) if isinstance(error, ContrailError) else explain(error)
+        part.status.failures += 1
+        part.status.cause, part.status.cure = cause, cure
+        part.retry_at = time.time() + _backoff(part.status.failures) if again else float("inf")
+        self._set(part, "failed")
+        log.warning("%s failed: %s %s", part.status.name, cause, cure)
+        log.info("%s failed with: %s", part.status.name, error)
+
+    def _notice_dead_jvm(self) -> None:
+        if self._spark is None or _jvm_alive():
+            return
+        log.warning("The Spark driver's JVM died; it is started again.")
+        for name in STREAMS:
+            part = self._parts[name]
+            if part.query is not None:
+                part.query = None
+                self._fail(part, "Py4JNetworkError")
+        _forget_jvm()
+        self._spark = None
+
+    def _stop_query(self, part: _Part) -> None:
+        query, part.query = part.query, None
+        assert query is not None
+        self._set(part, "stopping")
+        self._publish(now=True)
+        with contextlib.suppress(Exception):  # a dead JVM has stopped already
+            deadline = time.monotonic() + GRACE_SECONDS
+            while query.isActive and query.status["isTriggerActive"] and time.monotonic() < deadline:
+                time.sleep(0.02)
+            self._read_progress(part, query)
+            query.stop()
+
+    def _drain(self) -> None:
+        for name, stage in self._stages.items():
+            part = self._parts[name]
+            self._wanted.discard(name)
+            if part.query is not None:
+                self._stop_query(part)
+            if self._spark is None:
+                raise StreamError("Spark does not run, so nothing can be taken to its end.")
+            self._say(f"{name}: taking what is left")
+            self._set(part, "running")
+            query = spark.start(self._spark, stage, self.lake, self.settings, self._servers(), once=True)
+            while not query.awaitTermination(1):
+                self._read_progress(part, query)
+                self._publish()
+            if (error := query.exception()) is not None:
+                self._fail(part, error)
+                raise StreamError(f"{name} failed: {part.status.cause} {part.status.cure}")
+            self._read_progress(part, query)
+            part.status.backlog = 0
+            self._set(part, "stopped")
+
+    def _claim_feed(self) -> None:
+        if self.settings.source == "replay" and self.settings.file:
+            replay = Replay(Path(self.settings.file), self.settings.speed)
+            ops.claim_feed(self.lake, "replay", replay.fingerprint, replay.begins)
+        else:
+            ops.claim_feed(self.lake, self.settings.source)
+
+    def _start_feed(self) -> None:
+        self._feed_status_file().unlink(missing_ok=True)
+        told = dataclasses.replace(self.settings, kafka=self._servers(), data=str(self.settings.data_folder))
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("CONTRAIL_")}
+        log_file = self.settings.data_folder / "logs" / "feed.log"
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        with log_file.open("ab") as output:
+            self._feed = subprocess.Popen(
+                [sys.executable, "-m", "pipeline.producer", str(self._feed_status_file())],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                env=environment | as_environment(told),
+                start_new_session=True,
+            )
+
+    def _look_at_feed(self) -> None:
+        part = self._parts[FEED]
+        with contextlib.suppress(OSError, ValueError):
+            part.status.detail = json.loads(self._feed_status_file().read_text())
+            part.status.rows_total = part.status.detail.get("messages", 0)
+            part.status.last_batch_at = part.status.detail.get("sent_at")
+            part.status.cause = part.status.detail.get("trouble")
+        if self._feed is None or self._feed.poll() is None:
+            return
+        code, self._feed = self._feed.returncode, None
+        if code == 0 and part.status.detail.get("ended") == "done":
+            self._set(part, "done")
+        else:
+            self._fail(part, part.status.detail.get("trouble") or f"The feed ended with code {code}.")
+
+    def _stop_feed(self) -> None:
+        if self._feed is None:
+            return
+        self._set(self._parts[FEED], "stopping")
+        assert self._feed.stdin is not None
+        self._feed.stdin.close()
+        try:
+            self._feed.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._feed.kill()
+            self._feed.wait()
+        self._feed = None
+
+    def _shut_down(self) -> None:
+        self._say("stopping")
+        self._unwant([FEED])
+        self._unwant(reversed(STREAMS))
+        if self._spark is not None:
+            with contextlib.suppress(Exception):
+                self._spark.stop()
+            _end_jvm()
+            self._spark = None
+        if self._broker is not None:
+            self._broker.stop()
+        self._doing = "stopped"
+        self._publish(now=True)
+
+    def _servers(self) -> str:
+        if self.settings.kafka is not None:
+            return self.settings.kafka
+        return self._broker.servers if self._broker is not None and self._broker.alive() else ""
+
+    def _feed_status_file(self) -> Path:
+        return self.settings.data_folder / "state" / "feed.json"
+
+    def _set(self, part: _Part, state: str) -> None:
+        if part.status.state != state:
+            part.status.state, part.status.since = state, time.time()
+
+    def _say(self, doing: str) -> None:
+        self._doing = doing
+        self._say_to(doing)
+
+    def _publish(self, *, now: bool = False) -> None:
+        if not now and time.monotonic() - self._published < PUBLISH_SECONDS:
+            return
+        self._published = time.monotonic()
+        try:
+            ops.write(self.lake, ops.STATUS, self.status())
+        except Exception as error:
+            log.warning("The status could not be published: %s", error)
+
+
+def known(names: Iterable[str]) -> tuple[str, ...]:
+    """The parts that are named, all when none is. Raises StreamError for a name that is none."""
+    chosen = tuple(names) or PARTS
+    for name in chosen:
+        if name not in PARTS:
+            raise StreamError(f"There is no stream {name!r}; there are {', '.join(PARTS)}.")
+    return chosen
+
+
+def _backoff(failures: int) -> float:
+    return float(min(LONGEST_BACKOFF_SECONDS, 2.0 ** min(failures, 10)))
+
+
+def _jvm_alive() -> bool:
+    gateway: Any = SparkContext._gateway
+    return gateway is not None and (gateway.proc is None or gateway.proc.poll() is None)
+
+
+def _forget_jvm() -> None:
+    """Let pyspark start another JVM: it keeps the dead one's gateway and context in class variables."""
+    with contextlib.suppress(Exception):
+        if SparkContext._gateway is not None:
+            SparkContext._gateway.shutdown()
+    SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
+    SparkSession._instantiatedSession = SparkSession._activeSession = None
+
+
+def _end_jvm() -> None:
+    """End the JVM itself: `SparkSession.stop` leaves it running until Python exits."""
+    gateway: Any = SparkContext._gateway
+    _forget_jvm()
+    if gateway is not None and gateway.proc is not None:
+        gateway.proc.stdin.close()
+        try:
+            gateway.proc.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            gateway.proc.kill()
+            gateway.proc.wait()
