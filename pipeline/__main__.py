@@ -126,7 +126,9 @@ def _status(chosen: Settings, options: argparse.Namespace) -> int:
         print(json.dumps(status, indent=2))
         return 0
     silent = status["age_seconds"] > 10 and status["doing"] != "stopped"
-    print(f"{status['source']} sky in {lake.root}: {'the driver is gone' if silent else status['doing']}, {status['age_seconds']:.0f} s ago")
+    print(
+        f"{status['source']} sky in {lake.root}: {'the driver is gone' if silent else status['doing']}, {status['age_seconds']:.0f} s ago"
+    )
     for part in status["parts"].values():
         batch = f"{part['batch_ms']} ms a batch" if part["batch_ms"] else ""
         trouble = f"{part['cause'] or ''} {part['cure'] or ''}".strip()
@@ -149,7 +151,9 @@ def _quota(chosen: Settings, options: argparse.Namespace) -> int:
     area = "the world" if chosen.box is None else f"{plan.square_degrees:,.1f} square degrees"
     print(f"Account {plan.account}: {plan.credits_a_day:,} credits a day, {ledger.left:,} left today.")
     print(f"A call for {area} costs {plan.credits_a_call}.")
-    print(f"Plan: a call every {plan.interval_seconds:,.1f} s, {plan.calls_a_day:,} calls a day, {plan.reserve:.0%} kept in reserve.")
+    print(
+        f"Plan: a call every {plan.interval_seconds:,.1f} s, {plan.calls_a_day:,} calls a day, {plan.reserve:.0%} kept in reserve."
+    )
     print(f"So the credits last the day around; every 15 s they would last {plan.lasts_hours(15):,.1f} h.")
     return 0
 

@@ -81,9 +81,13 @@ def audit(lake: Lake, say: Callable[[str], None] = lambda words: None) -> Report
     reader = Reader(lake)
     for table in (ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, QUARANTINE, BRONZE):
         reader.refresh(table)
-    silver = reader.one(FLIGHTS_ML, "count(*) AS n, count(DISTINCT icao24 || cast(event_timestamp AS varchar)) AS distinct_n")
+    silver = reader.one(
+        FLIGHTS_ML, "count(*) AS n, count(DISTINCT icao24 || cast(event_timestamp AS varchar)) AS distinct_n"
+    )
     quarantine = reader.one(QUARANTINE, 'count(*) AS n, count(DISTINCT "partition" || \':\' || "offset") AS distinct_n')
-    places = reader.rows(BRONZE, '"partition" AS p, count(*) AS n, min("offset") AS low, max("offset") AS high', 'GROUP BY "partition"')
+    places = reader.rows(
+        BRONZE, '"partition" AS p, count(*) AS n, min("offset") AS low, max("offset") AS high', 'GROUP BY "partition"'
+    )
     messages = sum(place["n"] for place in places)
     say(f"Reading {messages:,} messages")
     observations, rejected, repeated = _recount(reader, places, say)

@@ -17,7 +17,6 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from pipeline import jars
 from pipeline.errors import BrokerError
-from pipeline.settings import Settings
 
 STARTUP_SECONDS = 60
 CLIENT_MS = 10_000
@@ -78,7 +77,14 @@ class Broker:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         class_path = os.pathsep.join(str(path) for path in jars.jars("kafka", self._cache, say))
-        java = [jars.java(), "-Xmx256m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", class_path]
+        java = [
+            jars.java(),
+            "-Xmx256m",
+            "-XX:+UseSerialGC",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+            "-cp",
+            class_path,
+        ]
         self._port = self._kept_port()
         properties = self._write_properties(controller=_free_port())
         self._format(java, properties)
@@ -150,7 +156,16 @@ class Broker:
             return
         # An id that starts with a dash would be taken for an option.
         cluster = "c" + secrets.token_urlsafe(16)[:21]
-        command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties), "--ignore-formatted"]
+        command = [
+            *java,
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            cluster,
+            "-c",
+            str(properties),
+            "--ignore-formatted",
+        ]
         told = subprocess.run(command, capture_output=True, text=True)
         if told.returncode:
             raise BrokerError(f"Kafka could not format {self.folder}: {_last_line(told.stderr or told.stdout)}")
@@ -177,7 +192,9 @@ def create_topic(servers: str, name: str, partitions: int) -> None:
         finally:
             admin.close()
     except KafkaError as error:
-        raise BrokerError(f"Kafka at {servers} cannot be used ({error}): check CONTRAIL_KAFKA and that it runs.") from error
+        raise BrokerError(
+            f"Kafka at {servers} cannot be used ({error}): check CONTRAIL_KAFKA and that it runs."
+        ) from error
 
 
 def end_offsets(servers: str, topic: str) -> dict[int, tuple[int, int]]:
@@ -185,7 +202,9 @@ def end_offsets(servers: str, topic: str) -> dict[int, tuple[int, int]]:
     try:
         consumer = KafkaConsumer(bootstrap_servers=servers.split(","), request_timeout_ms=CLIENT_MS)
     except KafkaError as error:
-        raise BrokerError(f"Kafka at {servers} cannot be reached ({error}): check CONTRAIL_KAFKA and that it runs.") from error
+        raise BrokerError(
+            f"Kafka at {servers} cannot be reached ({error}): check CONTRAIL_KAFKA and that it runs."
+        ) from error
     try:
         places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         first, last = consumer.beginning_offsets(places), consumer.end_offsets(places)

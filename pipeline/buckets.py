@@ -38,7 +38,9 @@ def with_history(limits: Limits, buckets: int) -> Callable[[DataFrame], DataFram
 
     def apply(flights: DataFrame) -> DataFrame:
         bucketed = flights.withColumn("bucket", F.expr(f"pmod(hash(icao24), {buckets})"))
-        stepped = bucketed.groupBy("bucket").applyInPandasWithState(step, STEP_COLUMNS, "blob BINARY", "append", "NoTimeout")
+        stepped = bucketed.groupBy("bucket").applyInPandasWithState(
+            step, STEP_COLUMNS, "blob BINARY", "append", "NoTimeout"
+        )
         return stepped.select(*_columns())
 
     return apply

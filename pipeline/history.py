@@ -80,7 +80,9 @@ def advance(state: State, flights: pd.DataFrame, limits: Limits) -> tuple[State,
     phase = flight_phase(on_ground, rate, altitude)
     emergency = flights["squawk"].isin(EMERGENCY_SQUAWKS).to_numpy(bool) & ~on_ground
     twice = emergency & groups.shifted(emergency, "emergency") & ~fresh
-    anomalous = reasons(limits, altitude, flights["geo_altitude_meters"].to_numpy(float), velocity, vertical_rate, twice)
+    anomalous = reasons(
+        limits, altitude, flights["geo_altitude_meters"].to_numpy(float), velocity, vertical_rate, twice
+    )
     seen = [groups.last_time(phase == code, groups.known("in_phase")[:, code], fresh) for code in range(len(PHASES))]
     alarmed = groups.last_time(anomalous != 0, groups.known("anomalous"), fresh)
     history = {
@@ -258,7 +260,13 @@ class _Groups:
         return np.where(fresh, np.nan, before), time
 
     def states(
-        self, rank: Ints, altitudes: Floats, velocities: Floats, in_phase: list[Floats], anomalous: Floats, emergency: Flags
+        self,
+        rank: Ints,
+        altitudes: Floats,
+        velocities: Floats,
+        in_phase: list[Floats],
+        anomalous: Floats,
+        emergency: Flags,
     ) -> State:
         """What is known of each aircraft after the batch."""
         last = np.append(self.first[1:], len(self.time)) - 1

@@ -32,7 +32,9 @@ def java() -> str:
     told = subprocess.run([program, "-version"], capture_output=True, text=True).stderr
     version = re.search(r'version "(\d+)', told)
     if not version or int(version[1]) < OLDEST_JAVA:
-        raise JavaError(f"{program} is Java {version[1] if version else 'of an unknown version'}, which is too old. {cure}")
+        raise JavaError(
+            f"{program} is Java {version[1] if version else 'of an unknown version'}, which is too old. {cure}"
+        )
     return program
 
 
@@ -69,9 +71,13 @@ def _fetch(part: str, wanted: dict[str, str], folder: Path, say: Progress) -> No
         got = Path(scratch) / part
         for name, digest in wanted.items():
             if not (got / name).is_file():
-                raise JarError(f"{name} did not come with the {part} parts; `python -m pipeline.jars relock` shows what did.")
+                raise JarError(
+                    f"{name} did not come with the {part} parts; `python -m pipeline.jars relock` shows what did."
+                )
             if _sha256(got / name) != digest:
-                raise JarError(f"{name} is not the file that pipeline/jars.sha256 names: do not use this network's copy.")
+                raise JarError(
+                    f"{name} is not the file that pipeline/jars.sha256 names: do not use this network's copy."
+                )
         for extra in {path.name for path in got.iterdir()} - wanted.keys():
             (got / extra).unlink()
         if not folder.exists():
@@ -83,7 +89,9 @@ def _resolve(parts: list[str], out: Path, cache: Path, say: Progress, expected: 
     pattern = f"{out}/[conf]/[artifact]-[revision](-[classifier]).[ext]"
     with resources.as_file(resources.files("pipeline").joinpath("jars.xml")) as listed:
         command = [java(), "-jar", str(_ivy()), "-ivy", str(listed), "-cache", str(cache / "ivy"), "-retrieve", pattern]
-        process = subprocess.Popen([*command, "-confs", *parts], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            [*command, "-confs", *parts], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         log, done = [], 0
         for line in process.stdout or ():
             log.append(line.strip())
@@ -92,7 +100,9 @@ def _resolve(parts: list[str], out: Path, cache: Path, say: Progress, expected: 
                 say(f"  {done}/{expected} {line.split('!')[-1].strip()}")
     if process.wait() != 0:
         cause = next((line for line in log if re.search(r"Host|Exception|not found", line)), "Ivy failed")
-        raise JarError(f"The JVM parts could not be fetched from Maven Central ({cause}). Connect to it once; after that it works offline.")
+        raise JarError(
+            f"The JVM parts could not be fetched from Maven Central ({cause}). Connect to it once; after that it works offline."
+        )
 
 
 def _ivy() -> Path:

@@ -118,7 +118,13 @@ class Status:
     def __init__(self, path: Path, source: str) -> None:
         self.path = path
         self._written = 0.0
-        self._content: dict[str, Any] = {"source": source, "answers": 0, "messages": 0, "started": time.time(), "ended": None}
+        self._content: dict[str, Any] = {
+            "source": source,
+            "answers": 0,
+            "messages": 0,
+            "started": time.time(),
+            "ended": None,
+        }
 
     def report(self, **told: Any) -> None:
         """Take what is new; written once a second at most."""

@@ -141,7 +141,9 @@ def headline(reader: Reader, newest: datetime) -> Headline:
     """
     start = last_full_minute(newest)
     window = between(start, start + MINUTE, "event_timestamp")
-    airborne = reader.rows(FLIGHTS_ML, "count(DISTINCT icao24) AS aircraft", f"{window} AND NOT coalesce(on_ground, false)")
+    airborne = reader.rows(
+        FLIGHTS_ML, "count(DISTINCT icao24) AS aircraft", f"{window} AND NOT coalesce(on_ground, false)"
+    )
     gold = phase_counts(reader, start, start + MINUTE)
     if gold.empty:
         return Headline(start, None, None, None)

@@ -96,10 +96,14 @@ class Settings:
 
     source: str = setting("simulator", one_of(*SOURCES), "where position reports come from")
     data: str | None = setting(None, text, "folder of all that the embedded stack writes; default `./data/<source>`")
-    lake: str | None = setting(None, text, "where the tables are: a folder or `s3a://bucket/path`; default `<data>/lake`")
+    lake: str | None = setting(
+        None, text, "where the tables are: a folder or `s3a://bucket/path`; default `<data>/lake`"
+    )
     cache: str | None = setting(None, text, "folder of the JVM parts; default `contrail` under the user's cache folder")
 
-    kafka: str | None = setting(None, text, "bootstrap servers `host:port,…` of an existing Kafka; default: an embedded one")
+    kafka: str | None = setting(
+        None, text, "bootstrap servers `host:port,…` of an existing Kafka; default: an embedded one"
+    )
     topic: str = setting("state-vectors", text, "the Kafka topic")
     topic_partitions: int = setting("1", number(int, 1, 1024), "partitions of the topic when Contrail creates it")
 
@@ -107,16 +111,24 @@ class Settings:
     driver_memory: str = setting("1g", text, "heap of the Spark driver's JVM")
     trigger_ms: int = setting("250", number(int, 0, 600_000), "milliseconds between looks for new data by each stream")
     batch_messages: int = setting("200000", number(int, 1, 100_000_000), "most messages that one batch takes")
-    shuffle_partitions: int = setting("2", number(int, 1, 4096), "Spark's shuffle partitions; fixed at a stream's first start")
-    state_buckets: int = setting("8", number(int, 1, 4096), "buckets of aircraft history; fixed at silver's first start")
+    shuffle_partitions: int = setting(
+        "2", number(int, 1, 4096), "Spark's shuffle partitions; fixed at a stream's first start"
+    )
+    state_buckets: int = setting(
+        "8", number(int, 1, 4096), "buckets of aircraft history; fixed at silver's first start"
+    )
     limits: str = setting("expert", one_of("expert", "seed"), "which set of anomaly limits is used")
 
     aircraft: int = setting("1500", number(int, 1, 1_000_000), "aircraft of the simulated sky")
     seed: int = setting("7", number(int, 0, 2**31 - 1), "seed of the simulated sky")
     interval: float = setting("10", number(float, 0.1, 3600), "seconds between two answers of the simulator")
-    box: tuple[float, float, float, float] | None = setting("world", box, "area of the sky: `world` or `lamin,lomin,lamax,lomax`")
+    box: tuple[float, float, float, float] | None = setting(
+        "world", box, "area of the sky: `world` or `lamin,lomin,lamax,lomax`"
+    )
     file: str | None = setting(None, text, "the recording that `replay` plays (`.jsonl` or `.jsonl.gz`)")
-    speed: float = setting("1", number(float, 0, 1_000_000), "how many times faster than recorded; 0 is as fast as possible")
+    speed: float = setting(
+        "1", number(float, 0, 1_000_000), "how many times faster than recorded; 0 is as fast as possible"
+    )
 
     opensky_credentials: str | None = setting(None, text, "path of OpenSky's `credentials.json`")
     opensky_client_id: str | None = setting(None, text, "OAuth2 client id at OpenSky")
@@ -219,12 +231,16 @@ def _consistent(settings: Settings) -> Settings:
     if settings.on_s3 and settings.lake in ("s3a://", "s3://"):
         raise SettingError(f"CONTRAIL_LAKE is {settings.lake!r}, but has to name a bucket, as in s3a://datalake.")
     if settings.source == "replay" and settings.file is None:
-        raise SettingError("CONTRAIL_SOURCE is 'replay', but CONTRAIL_FILE does not say which recording: set it, or give --file.")
+        raise SettingError(
+            "CONTRAIL_SOURCE is 'replay', but CONTRAIL_FILE does not say which recording: set it, or give --file."
+        )
     if settings.opensky_credentials:
         client_id, client_secret = read_credentials(Path(settings.opensky_credentials))
         settings = dataclasses.replace(settings, opensky_client_id=client_id, opensky_client_secret=client_secret)
     if bool(settings.opensky_client_id) != bool(settings.opensky_client_secret):
-        raise SettingError("CONTRAIL_OPENSKY_CLIENT_ID and CONTRAIL_OPENSKY_CLIENT_SECRET belong together: set both or none.")
+        raise SettingError(
+            "CONTRAIL_OPENSKY_CLIENT_ID and CONTRAIL_OPENSKY_CLIENT_SECRET belong together: set both or none."
+        )
     return settings
 
 
@@ -236,6 +252,8 @@ def read_credentials(path: Path) -> tuple[str, str]:
         answer = json.loads(path.read_text())
         return str(answer["clientId"]), str(answer["clientSecret"])
     except OSError as error:
-        raise SettingError(f"CONTRAIL_OPENSKY_CREDENTIALS is {str(path)!r}, which cannot be read ({error.strerror}).") from None
+        raise SettingError(
+            f"CONTRAIL_OPENSKY_CREDENTIALS is {str(path)!r}, which cannot be read ({error.strerror})."
+        ) from None
     except (ValueError, KeyError, TypeError):
         raise SettingError(f"{path} is not OpenSky's credentials.json: it needs clientId and clientSecret.") from None

@@ -80,7 +80,9 @@ def judged(raw: DataFrame) -> DataFrame:
         "allowNonNumericNumbers": "false",
     }
     text = F.col("value").cast("string")
-    return raw.select("*", text.alias("text"), F.from_json(text, MESSAGE, options).alias("m")).withColumn("reason", _reason())
+    return raw.select("*", text.alias("text"), F.from_json(text, MESSAGE, options).alias("m")).withColumn(
+        "reason", _reason()
+    )
 
 
 def _reason() -> Column:
@@ -89,7 +91,10 @@ def _reason() -> Column:
         F.when(text.isNull() | ~F.is_valid_utf8(text) | ~text.rlike(r"^\s*\{"), "not a JSON object")
         .when(F.col("m._corrupt").isNotNull() & F.get_json_object(text, "$").isNull(), "not a JSON object")
         .when(~F.coalesce(F.col("m.icao24").rlike("^[0-9a-fA-F]{6}$"), F.lit(False)), "icao24 is not 6 hex digits")
-        .when(F.col("m._corrupt").isNotNull() | text.rlike(TEXT_THAT_IS_NONE) | _unmeasurable(), "a field of the wrong type")
+        .when(
+            F.col("m._corrupt").isNotNull() | text.rlike(TEXT_THAT_IS_NONE) | _unmeasurable(),
+            "a field of the wrong type",
+        )
         .when(F.col("m.last_contact").isNull(), "last_contact is missing")
         .when(F.col("m.time").isNull(), "time is missing")
         .when(F.col("m.last_contact") > F.col("m.time") + FUTURE_SECONDS, "last_contact is after the answer's time")

@@ -103,13 +103,19 @@ def _s3(settings: Settings) -> dict[str, str]:
     return S3_PATIENCE | {f"spark.hadoop.fs.s3a.{name}": value for name, value in options.items() if value}
 
 
-def start(spark: SparkSession, stage: Stage, lake: Lake, settings: Settings, servers: str, *, once: bool = False) -> StreamingQuery:
+def start(
+    spark: SparkSession, stage: Stage, lake: Lake, settings: Settings, servers: str, *, once: bool = False
+) -> StreamingQuery:
     """Start a stage's query; with `once` it ends by itself when all that is there now is taken."""
     # A pool a query: a long batch of one stream does not keep the others waiting.
     spark.sparkContext.setLocalProperty("spark.scheduler.pool", stage.name)
     rows = stage.layer(_source(spark, stage, lake, settings, servers))
-    writer = stage.sink.write(rows, lake).queryName(stage.name).option("checkpointLocation", lake.checkpoint(stage.name))
-    writer = writer.trigger(availableNow=True) if once else writer.trigger(processingTime=f"{stage.every_ms} milliseconds")
+    writer = (
+        stage.sink.write(rows, lake).queryName(stage.name).option("checkpointLocation", lake.checkpoint(stage.name))
+    )
+    writer = (
+        writer.trigger(availableNow=True) if once else writer.trigger(processingTime=f"{stage.every_ms} milliseconds")
+    )
     return writer.start()
 
 

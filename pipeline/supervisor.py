@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from pyspark.sql.streaming import StreamingQuery
 from pipeline import ops, spark
 from pipeline.broker import Broker, create_topic
 from pipeline.diagnosis import explain
-from pipeline.errors import BrokerError, ContrailError, StreamError
+from pipeline.errors import ContrailError, StreamError
 from pipeline.graph import STREAMS, Stage, stages
 from pipeline.settings import Settings, as_environment
 from pipeline.sources.replay import Replay

@@ -168,7 +168,9 @@ ANOMALY_ALERTS = Table(
         Column("anomalous_aircraft", LONG, "", "distinct aircraft with at least one anomaly, exact"),
         Column("anomaly_rate", DOUBLE, "", "anomalous_aircraft / aircraft, 0 to 1"),
         *(
-            Column(f"{reason}_count", LONG, "", f"observations with {reason}; missing when these limits do not check it")
+            Column(
+                f"{reason}_count", LONG, "", f"observations with {reason}; missing when these limits do not check it"
+            )
             for reason in REASONS
         ),
         Column("min_altitude_meters", DOUBLE, "m", "lowest barometric altitude"),
@@ -181,7 +183,9 @@ ANOMALY_ALERTS = Table(
         Column("avg_velocity_kmh", DOUBLE, "km/h", "mean speed"),
         Column("stddev_velocity_kmh", DOUBLE, "km/h", "standard deviation (n-1); missing under two values"),
         Column("velocity_count", LONG, "", "observations behind the speed figures"),
-        Column("examples", pa.list_(EXAMPLE), "", "up to five anomalous aircraft: icao24, callsign, reason, value, limit"),
+        Column(
+            "examples", pa.list_(EXAMPLE), "", "up to five anomalous aircraft: icao24, callsign, reason, value, limit"
+        ),
         *UPDATED,
     ),
     indexed=("window_start", "window_end"),

@@ -101,10 +101,16 @@ class OpenSky:
     def _valid_token(self) -> str:
         if self._token and time.time() < self._token_until:
             return self._token
-        form = {"grant_type": "client_credentials", "client_id": self.access.client_id, "client_secret": self.access.client_secret}
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self.access.client_id,
+            "client_secret": self.access.client_secret,
+        }
         response = requests.post(self.access.token_url, data=form, timeout=TIMEOUT_SECONDS)
         if response.status_code in (400, 401, 403):
-            raise FeedError("OpenSky refuses the credentials: check CONTRAIL_OPENSKY_CLIENT_ID and its secret, or make new ones.")
+            raise FeedError(
+                "OpenSky refuses the credentials: check CONTRAIL_OPENSKY_CLIENT_ID and its secret, or make new ones."
+            )
         if response.status_code != 200:
             raise Troubled(f"OpenSky gives no token (HTTP {response.status_code})")
         try:
@@ -125,7 +131,9 @@ class OpenSky:
             self.ledger.block(seconds)
             raise Troubled(f"OpenSky's credits are used up; it asks to wait {seconds:,.0f} s", seconds)
         if response.status_code in (401, 403):
-            raise Troubled(f"OpenSky refuses access (HTTP {response.status_code}): check the account", LONGEST_BACKOFF_SECONDS)
+            raise Troubled(
+                f"OpenSky refuses access (HTTP {response.status_code}): check the account", LONGEST_BACKOFF_SECONDS
+            )
         if response.status_code != 200:
             raise Troubled(f"OpenSky answers HTTP {response.status_code}")
         return _answer(_body(response))

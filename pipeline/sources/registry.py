@@ -26,7 +26,14 @@ def _country(name: str, first: str, last: str, weight: float, airlines: str, air
 
 
 COUNTRIES = (
-    _country("United States", "a00000", "adf7c7", 34, "AAL DAL UAL SWA JBU ASA FDX UPS", "ATL LAX ORD DFW DEN JFK SFO SEA LAS MCO CLT MIA PHX IAH BOS MSP DTW PHL SLC BWI SAN TPA PDX STL HNL ANC"),
+    _country(
+        "United States",
+        "a00000",
+        "adf7c7",
+        34,
+        "AAL DAL UAL SWA JBU ASA FDX UPS",
+        "ATL LAX ORD DFW DEN JFK SFO SEA LAS MCO CLT MIA PHX IAH BOS MSP DTW PHL SLC BWI SAN TPA PDX STL HNL ANC",
+    ),
     _country("United Kingdom", "400000", "43ffff", 8, "BAW EZY VIR EXS LOG", "LHR LGW MAN STN EDI BHX GLA"),
     _country("Germany", "3c0000", "3fffff", 7, "DLH EWG CFG GEC", "FRA MUC BER DUS HAM CGN STR"),
     _country("China", "780000", "7bffff", 5, "CCA CES CSN CHH", "PEK PVG CAN CTU SZX KMG XIY"),

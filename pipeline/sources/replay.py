@@ -50,7 +50,9 @@ def recorded(path: Path) -> Iterator[Answer]:
                     yield _answer(line, path, number)
     except (OSError, EOFError) as error:
         cause = getattr(error, "strerror", None) or error
-        raise FeedError(f"The recording {path} cannot be read after line {number} ({cause}): check CONTRAIL_FILE.") from None
+        raise FeedError(
+            f"The recording {path} cannot be read after line {number} ({cause}): check CONTRAIL_FILE."
+        ) from None
     if number == 0:
         raise FeedError(f"The recording {path} is empty: `contrail record {path}` makes one.")
 

@@ -190,7 +190,9 @@ class _Fleet:
         for _ in range(50):  # no address twice: those that clash move on within their block
             _, kept = np.unique(address, return_index=True)
             clash = np.setdiff1d(np.arange(count), kept)
-            address[clash] = first[home[clash]] + (rng.random(len(clash)) * (last - first + 1)[home[clash]]).astype(np.int64)
+            address[clash] = first[home[clash]] + (rng.random(len(clash)) * (last - first + 1)[home[clash]]).astype(
+                np.int64
+            )
         _, kept = np.unique(address, return_index=True)
         clash = np.setdiff1d(np.arange(count), kept)
         address[clash] = 0xD00000 + np.arange(len(clash))  # a full block: outside of any
@@ -198,10 +200,15 @@ class _Fleet:
         country = np.array([COUNTRIES[one].name for one in home], object)
         country[clash] = ""
         self.country = country
-        airline = [COUNTRIES[one].airlines[pick % len(COUNTRIES[one].airlines)] for one, pick in zip(home, rng.integers(0, 99, count), strict=True)]
+        airline = [
+            COUNTRIES[one].airlines[pick % len(COUNTRIES[one].airlines)]
+            for one, pick in zip(home, rng.integers(0, 99, count), strict=True)
+        ]
         names = [f"{code}{number}".ljust(8) for code, number in zip(airline, rng.integers(1, 9999, count), strict=True)]
         odd = rng.random(count) < AIRCRAFT_ODDLY_NAMED
-        self.callsign = np.where(odd, np.array(ODD_CALLSIGNS, object)[rng.integers(0, len(ODD_CALLSIGNS), count)], names)
+        self.callsign = np.where(
+            odd, np.array(ODD_CALLSIGNS, object)[rng.integers(0, len(ODD_CALLSIGNS), count)], names
+        )
         code = [f"{one:04o}" for one in rng.integers(0o1000, 0o7000, count)]
         self.squawk = np.where(rng.random(count) < AIRCRAFT_WITHOUT_SQUAWK, None, np.array(code, object))
         self.category = rng.choice([0, 2, 3, 4, 6], count, p=[0.25, 0.08, 0.12, 0.45, 0.1])
@@ -211,7 +218,9 @@ class _Fleet:
         known = airportsdata.load("IATA")
         codes = [code for country in COUNTRIES for code in country.airports]
         latitude, longitude = (np.radians([known[code][name] for code in codes]) for name in ("lat", "lon"))
-        self._points = np.stack([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)], 1)
+        self._points = np.stack(
+            [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)], 1
+        )
         self._elevation = np.array([known[code]["elevation"] for code in codes]) * FOOT_M
         places = np.cumsum([0, *(len(country.airports) for country in COUNTRIES)])
         start = places[home] + (rng.random(self.count) * (places[home + 1] - places[home])).astype(np.int64)
@@ -240,13 +249,27 @@ class _Fleet:
         after = [descent, np.full(count, 35.0), taxi_in]
         zero = np.zeros(count)
         self.speeds = np.stack(
-            [zero, zero + TAXI_MS, zero + TAXI_MS, zero + ROTATE_MS, (ROTATE_MS + cruise) / 2, cruise, cruise, zero + LAND_MS, zero + TAXI_MS, zero], 1
+            [
+                zero,
+                zero + TAXI_MS,
+                zero + TAXI_MS,
+                zero + ROTATE_MS,
+                (ROTATE_MS + cruise) / 2,
+                cruise,
+                cruise,
+                zero + LAND_MS,
+                zero + TAXI_MS,
+                zero,
+            ],
+            1,
         )
         steps = np.stack([*before, zero, *after, np.full(count, 10.0)][:9], 1)
         covered = (steps * (self.speeds[:, 1:] + self.speeds[:, :-1]) / 2).sum(axis=1)
         steps[:, 5] = np.maximum(0, distance - covered) / cruise
         self.nodes = np.concatenate([zero[:, None], np.cumsum(steps, axis=1)], 1)
-        self.travelled = np.concatenate([zero[:, None], np.cumsum(steps * (self.speeds[:, 1:] + self.speeds[:, :-1]) / 2, axis=1)], 1)
+        self.travelled = np.concatenate(
+            [zero[:, None], np.cumsum(steps * (self.speeds[:, 1:] + self.speeds[:, :-1]) / 2, axis=1)], 1
+        )
         ground = (self._elevation[start], self._elevation[end])
         middle = ground[0] + 0.62 * (level - ground[0])
         self.heights = np.stack([ground[0]] * 4 + [middle, level, level] + [ground[1]] * 3, 1)
@@ -273,7 +296,10 @@ class _Fleet:
         """Longitude, latitude and track (deg) at `moment` seconds into the leg, on the great circle of the route."""
         travelled = self.motion(who, moment, leg)[0]
         outward = (leg % 2 == 0)[:, None]
-        start, end = np.where(outward, self._from[who], self._to[who]), np.where(outward, self._to[who], self._from[who])
+        start, end = (
+            np.where(outward, self._from[who], self._to[who]),
+            np.where(outward, self._to[who], self._from[who]),
+        )
         across = end - (start * end).sum(axis=1, keepdims=True) * start
         across /= np.linalg.norm(across, axis=1, keepdims=True)
         angle = np.minimum(travelled / EARTH_M, self._angle[who])[:, None]
