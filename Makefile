@@ -1,0 +1,34 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup run test lint bench browser
+
+setup: .venv/ready
+
+.venv/ready: requirements.lock pyproject.toml pipeline/jars.xml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps --editable .
+	$(BIN)/python -m pipeline.jars
+	touch $@
+
+run: setup
+	$(BIN)/panel serve app --address 127.0.0.1 --port $${CONTRAIL_PORT:-5006} --liveness
+
+test: setup browser
+	$(BIN)/pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+# The browser tests need a chromium; Debian's is installed where one may do so.
+browser:
+	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium) \
+		|| echo "No chromium: install it (Debian: apt-get install chromium) to run the browser tests."
