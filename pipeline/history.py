@@ -76,7 +76,7 @@ def advance(state: State, flights: pd.DataFrame, limits: Limits) -> tuple[State,
     previous = np.where(fresh, np.nan, groups.previous_time())
     on_ground = flights["on_ground"].to_numpy(float) == 1
     vertical_rate = flights["vertical_rate"].to_numpy(float)
-    rate = climb_rate(vertical_rate, altitude - altitudes[1], groups.time - previous)
+    rate = climb_rate(vertical_rate, altitude - altitudes[1], groups.seconds - previous)
     phase = flight_phase(on_ground, rate, altitude)
     emergency = flights["squawk"].isin(EMERGENCY_SQUAWKS).to_numpy(bool) & ~on_ground
     twice = emergency & groups.shifted(emergency, "emergency") & ~fresh
@@ -141,13 +141,15 @@ def flight_phase(on_ground: Flags, rate: Floats, altitude: Floats) -> Ints:
 def mean(lags: Floats) -> Floats:
     """Mean over the first axis without missing values, added in a fixed order; NaN where all are missing."""
     total, count = _sum(lags)
-    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    found: Floats = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    return found
 
 
 def deviation(lags: Floats) -> Floats:
     """Standard deviation (n-1) over the first axis without missing values; NaN under two values."""
     squares, count = _sum((lags - mean(lags)) ** 2)
-    return np.sqrt(np.divide(squares, count - 1, out=np.full(len(count), np.nan), where=count > 1))
+    variance: Floats = np.divide(squares, count - 1, out=np.full(len(count), np.nan), where=count > 1)
+    return np.sqrt(variance)
 
 
 def _sum(lags: Floats) -> tuple[Floats, Ints]:
@@ -176,7 +178,8 @@ def _new_rows(state: State, flights: pd.DataFrame) -> pd.DataFrame:
     before[1:] = np.maximum.accumulate(time + lift)[:-1]
     before[first] = latest + (np.arange(len(first)) << 34)
     before = np.maximum(before, latest[group] + lift)
-    return flights.iloc[order[time + lift > before]]
+    new: pd.DataFrame = flights.iloc[order[time + lift > before]]
+    return new
 
 
 def _runs(values: Ints) -> tuple[Ints, Ints, Ints]:
@@ -209,6 +212,11 @@ class _Groups:
             there = state["icao24"][np.minimum(place, len(state) - 1)] == aircraft
             before[there] = state[place[there]]
         return cls(flights["time"].to_numpy(np.int64), group, first, before)
+
+    @property
+    def seconds(self) -> Floats:
+        """Event time of each row, as a float that can be missing elsewhere."""
+        return self.time.astype(float)
 
     def known(self, name: str) -> Floats:
         """What was known before the batch, of each aircraft."""
@@ -284,4 +292,5 @@ def _remember(state: State, after: State) -> State:
     kept = state[~np.isin(state["icao24"], after["icao24"], assume_unique=True)]
     merged = np.concatenate([kept, after])
     merged = merged[np.argsort(merged["icao24"])]
-    return merged[merged["time"] >= merged["time"].max() - FORGET_SECONDS]
+    state = merged[merged["time"] >= merged["time"].max() - FORGET_SECONDS]
+    return state

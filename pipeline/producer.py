@@ -160,12 +160,18 @@ def run(settings: Settings, status: Status, stop: threading.Event) -> None:
     status.write()
 
 
+def _stop_with_parent(stop: threading.Event) -> None:
+    """Standard input is a pipe from the process that started this one: it closes when that ends, however it ends."""
+    sys.stdin.read()
+    stop.set()
+
+
 def main() -> int:
     """The feed process; exit code 0 when it ended in order, 1 with one sentence otherwise."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+    threading.Thread(target=_stop_with_parent, args=(stop,), daemon=True).start()
     settings = load()
     status = Status(Path(sys.argv[1]), settings.source)
     try:

@@ -62,7 +62,8 @@ class Reader:
 
     def frame(self, table: Table, select: str, rest: str = "") -> pd.DataFrame:
         """The same as pandas."""
-        return self.table(table, select, rest).to_pandas()
+        frame: pd.DataFrame = self.table(table, select, rest).to_pandas()
+        return frame
 
     def rows(self, table: Table, select: str, rest: str = "") -> list[dict[str, Any]]:
         """The same as a list of dictionaries."""

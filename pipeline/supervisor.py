@@ -25,7 +25,7 @@ from typing import Any
 
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
-from pyspark.sql.streaming import StreamingQuery
+from pyspark.sql.streaming.query import StreamingQuery
 
 from pipeline import ops, spark
 from pipeline.broker import Broker, create_topic

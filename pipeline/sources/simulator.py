@@ -100,7 +100,10 @@ class Sky:
 
     def _columns(self, seen: Ints, contact: Ints, leg: Ints, moment: Floats) -> list[list[Any]]:
         fleet = self.fleet
-        chance = lambda salt: self._chance(seen, contact, salt)  # noqa: E731
+
+        def chance(salt: int) -> Floats:
+            return self._chance(seen, contact, salt)
+
         _, speed, altitude, rate = fleet.motion(seen, moment, leg)
         lag = np.where(chance(2) < 0.05, np.minimum(9, np.floor(moment)), 0).astype(np.int64)
         longitude, latitude, track = fleet.place(seen, moment - lag, leg)
@@ -144,7 +147,8 @@ class Sky:
         start = self.fleet.nodes[seen, 4]
         emergency &= (moment > start) & (moment < start + 900)
         code = np.array(["7700", "7700", "7600", "7500"], object)[(self._chance(seen, leg, 21) * 4).astype(int)]
-        return np.where(emergency, code, self.fleet.squawk[seen])
+        squawk: npt.NDArray[np.object_] = np.where(emergency, code, self.fleet.squawk[seen])
+        return squawk
 
     def _chance(self, who: Ints, when: Ints, salt: int) -> Floats:
         """A number in [0, 1) for each (aircraft, time, salt): splitmix64's finalizer on their mixture."""
@@ -210,7 +214,8 @@ class _Fleet:
             odd, np.array(ODD_CALLSIGNS, object)[rng.integers(0, len(ODD_CALLSIGNS), count)], names
         )
         code = [f"{one:04o}" for one in rng.integers(0o1000, 0o7000, count)]
-        self.squawk = np.where(rng.random(count) < AIRCRAFT_WITHOUT_SQUAWK, None, np.array(code, object))
+        self.squawk = np.array(code, object)
+        self.squawk[rng.random(count) < AIRCRAFT_WITHOUT_SQUAWK] = None
         self.category = rng.choice([0, 2, 3, 4, 6], count, p=[0.25, 0.08, 0.12, 0.45, 0.1])
 
     def _route(self, rng: np.random.Generator, home: Ints) -> tuple[Ints, Ints]:
