@@ -21,6 +21,7 @@ from pipeline.tables import PHASES
 MINUTE_MS = 60_000
 HALF_A_MINUTE = timedelta(seconds=30)
 ROOM = 1.06
+TILES = {"active": "Active flights", "altitude": "Mean altitude", "speed": "Mean ground speed"}
 OPACITY = {"running": 0.35, "provisional": 0.8, "final": 1.0, "not sampled": 1.0}
 
 
@@ -34,7 +35,7 @@ class LiveTab:
         )
         self._hour = ColumnDataSource({name: [] for name in ("minute", "state", "opacity", *PHASES)})
         self._most, self._span, self._top = Range1d(0, 1), Range1d(0, 1), Range1d(0, 1)
-        self._tiles = {name: _tile(name) for name in ("Active flights", "Mean altitude", "Mean ground speed")}
+        self._tiles = {name: _tile(title) for name, title in TILES.items()}
         self._caption = pmui.Typography("Waiting for the first observations.", variant="body2", sx={"opacity": 0.8})
         self.view = pmui.Column(
             pmui.FlexBox(*(tile["card"] for tile in self._tiles.values()), gap="16px", sizing_mode="stretch_width"),
@@ -72,9 +73,9 @@ class LiveTab:
         self._bars.patch({"aircraft": [(slice(None), row.to_numpy(np.float64))]})
 
     def _show_headline(self, headline: Headline) -> None:
-        self._tiles["Active flights"]["value"].object = _shown(headline.active_flights, "")
-        self._tiles["Mean altitude"]["value"].object = _shown(headline.mean_altitude_meters, " m")
-        self._tiles["Mean ground speed"]["value"].object = _shown(headline.mean_velocity_kmh, " km/h")
+        self._tiles["active"]["value"].object = _shown(headline.active_flights, "")
+        self._tiles["altitude"]["value"].object = _shown(headline.mean_altitude_meters, " m")
+        self._tiles["speed"]["value"].object = _shown(headline.mean_velocity_kmh, " km/h")
         end = headline.window_start + timedelta(minutes=1)
         self._caption.object = (
             f"Minute {headline.window_start:%H:%M}–{end:%H:%M} UTC, the last full one. "
@@ -90,9 +91,9 @@ def _shown(value: float | None, unit: str) -> str:
     return "–" if value is None else f"{value:,.0f}{unit}"
 
 
-def _tile(name: str) -> dict[str, Any]:
+def _tile(title: str) -> dict[str, Any]:
     value = pmui.Typography("–", variant="h4", sx={"fontVariantNumeric": "tabular-nums"})
-    label = pmui.Typography(name, variant="body2", sx={"opacity": 0.8})
+    label = pmui.Typography(title, variant="body2", sx={"opacity": 0.8})
     return {
         "value": value,
         "card": pmui.Paper(label, value, elevation=1, min_width=220, sx={"p": 2, "flex": "1 1 220px"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import logging
 import signal
@@ -46,10 +47,12 @@ def _parser() -> argparse.ArgumentParser:
 
     status = commands.add_parser("status", help="what runs, how fast, how far behind")
     status.add_argument("--json", action="store_true", help="as JSON")
+    _add_source_option(status)
     status.set_defaults(command=_status)
 
     audit = commands.add_parser("audit", help="prove from the tables that no row is lost or counted twice")
     audit.add_argument("--json", action="store_true", help="as JSON")
+    _add_source_option(audit)
     audit.set_defaults(command=_audit)
 
     quota = commands.add_parser("quota", help="what OpenSky's credits allow: calls, interval, how long they last")
@@ -63,8 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     record.set_defaults(command=_record)
 
     topics = commands.add_parser("topics", help="the Kafka topic: partitions and offsets")
+    _add_source_option(topics)
     topics.set_defaults(command=_topics)
     return parser
+
+
+def _add_source_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", help="whose lake: simulator, opensky or replay (CONTRAIL_SOURCE)")
 
 
 def _add_feed_options(parser: argparse.ArgumentParser) -> None:
@@ -147,7 +155,7 @@ def _audit(chosen: Settings, options: argparse.Namespace) -> int:
 def _quota(chosen: Settings, options: argparse.Namespace) -> int:
     from pipeline.producer import ledger_of, plan_of
 
-    plan, ledger = plan_of(chosen), ledger_of(chosen)
+    plan, ledger = plan_of(chosen), ledger_of(dataclasses.replace(chosen, source="opensky"))
     area = "the world" if chosen.box is None else f"{plan.square_degrees:,.1f} square degrees"
     print(f"Account {plan.account}: {plan.credits_a_day:,} credits a day, {ledger.left:,} left today.")
     print(f"A call for {area} costs {plan.credits_a_call}.")

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from pipeline import history
 from pipeline.anomalies import Limits
+from pipeline.errors import StreamError
 from pipeline.tables import FLIGHTS_ML, PHASES, REASONS
 
 STEP_COLUMNS = ", ".join(
@@ -31,19 +32,29 @@ def with_history(limits: Limits, buckets: int) -> Callable[[DataFrame], DataFram
     """A function from `silver.flights` to the rows of `flights_ml`; `buckets` is fixed for a checkpoint's life."""
 
     def step(key: Any, batches: Iterator[pd.DataFrame], state: Any) -> Iterator[pd.DataFrame]:
-        before = history.load(state.get[0]) if state.exists else history.NOBODY
+        before = _kept(state.get, buckets) if state.exists else history.NOBODY
         after, flights = history.advance(before, pd.concat(list(batches), ignore_index=True), limits)
-        state.update((history.dump(after),))
+        state.update((history.dump(after), buckets))
         yield flights[NAMES]
 
     def apply(flights: DataFrame) -> DataFrame:
         bucketed = flights.withColumn("bucket", F.expr(f"pmod(hash(icao24), {buckets})"))
         stepped = bucketed.groupBy("bucket").applyInPandasWithState(
-            step, STEP_COLUMNS, "blob BINARY", "append", "NoTimeout"
+            step, STEP_COLUMNS, "blob BINARY, buckets INT", "append", "NoTimeout"
         )
         return stepped.select(*_columns())
 
     return apply
+
+
+def _kept(state: tuple[Any, ...], buckets: int) -> history.State:
+    """A bucket's state, unless it was spread over another number of buckets: its aircraft would be looked for in vain."""
+    blob, spread_over = state
+    if spread_over != buckets:
+        raise StreamError(
+            f"CONTRAIL_STATE_BUCKETS is {buckets}, but this lake's history is spread over {spread_over}: set it back to that."
+        )
+    return history.load(blob)
 
 
 def _columns() -> list[Any]:

@@ -40,8 +40,7 @@ def source_of(settings: Settings) -> Source:
         )
         return OpenSky(access, ledger_of(settings), settings.box)
     if settings.source == "replay":
-        assert settings.file is not None
-        return Replay(Path(settings.file), settings.speed)
+        return Replay(settings.recording, settings.speed)
     return Simulator(settings.aircraft, settings.seed, settings.interval, settings.box)
 
 

@@ -42,7 +42,7 @@ def number(kind: type[int] | type[float], least: float, most: float) -> Parser:
         except ValueError:
             value = kind(-1) if least > -1 else math.nan
         if not least <= value <= most:
-            raise ValueError(f"a{'n integer' if kind is int else ' number'} from {least:,g} to {most:,g}")
+            raise ValueError(f"a{'n integer' if kind is int else ' number'} from {least:,} to {most:,}")
         return value
 
     return parse
@@ -162,7 +162,20 @@ class Settings:
         """The lake's root: an absolute folder or an `s3a://` address, without a slash at its end."""
         if self.lake is None:
             return str(self.data_folder / "lake")
-        return self.lake.rstrip("/") if self.on_s3 else str(Path(self.lake).expanduser().resolve())
+        return (
+            self.lake.rstrip("/").replace("s3://", "s3a://", 1)
+            if self.on_s3
+            else str(Path(self.lake).expanduser().resolve())
+        )
+
+    @property
+    def recording(self) -> Path:
+        """The file that `replay` plays; SettingError when none is named."""
+        if self.file is None:
+            raise SettingError(
+                "CONTRAIL_SOURCE is 'replay', but CONTRAIL_FILE does not say which recording: set it, or give --file."
+            )
+        return Path(self.file).expanduser()
 
     @property
     def on_s3(self) -> bool:
@@ -228,12 +241,8 @@ def _parsed(field: dataclasses.Field[Any], value: str) -> Any:
 
 def _consistent(settings: Settings) -> Settings:
     """The settings, with OpenSky's credentials file read, once they agree with one another."""
-    if settings.on_s3 and settings.lake in ("s3a://", "s3://"):
+    if settings.on_s3 and settings.lake_root in ("s3a:", "s3:"):
         raise SettingError(f"CONTRAIL_LAKE is {settings.lake!r}, but has to name a bucket, as in s3a://datalake.")
-    if settings.source == "replay" and settings.file is None:
-        raise SettingError(
-            "CONTRAIL_SOURCE is 'replay', but CONTRAIL_FILE does not say which recording: set it, or give --file."
-        )
     if settings.opensky_credentials:
         client_id, client_secret = read_credentials(Path(settings.opensky_credentials))
         settings = dataclasses.replace(settings, opensky_client_id=client_id, opensky_client_secret=client_secret)
@@ -250,10 +259,10 @@ def read_credentials(path: Path) -> tuple[str, str]:
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise SettingError(f"{path} can be read by others: `chmod 600 {path}` makes it yours alone.")
         answer = json.loads(path.read_text())
-        return str(answer["clientId"]), str(answer["clientSecret"])
+        return text(answer["clientId"]), text(answer["clientSecret"])
     except OSError as error:
         raise SettingError(
             f"CONTRAIL_OPENSKY_CREDENTIALS is {str(path)!r}, which cannot be read ({error.strerror})."
         ) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise SettingError(f"{path} is not OpenSky's credentials.json: it needs clientId and clientSecret.") from None

@@ -30,7 +30,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from pipeline import ops, spark
 from pipeline.broker import Broker, create_topic
 from pipeline.diagnosis import explain
-from pipeline.errors import ContrailError, StreamError
+from pipeline.errors import ContrailError, FeedError, StreamError
 from pipeline.graph import STREAMS, Stage, stages
 from pipeline.settings import Settings, as_environment
 from pipeline.sources.replay import Replay
@@ -77,6 +77,7 @@ class _Part:
     query: StreamingQuery | None = None
     retry_at: float = 0.0
     batch: int = -1
+    read: tuple[int, str] = (-1, "")
     batch_since: float = 0.0
 
 
@@ -228,6 +229,8 @@ class Supervisor:
             if part.query is not None:
                 self._look_at_query(part)
         self._look_at_feed()
+        if self._wanted and self._broker is not None and self._topic_made and not self._broker.alive():
+            self._prepared([FEED])
         due = [name for name in PARTS if name in self._wanted and self._is_due(name)]
         if due and self._prepared(due):
             for name in filter(self._is_due, due):
@@ -310,10 +313,11 @@ class Supervisor:
     def _read_progress(self, part: _Part, query: StreamingQuery) -> None:
         """Take every batch since the last look. (The JVM's own objects: pyspark's copies cost 40 calls each.)"""
         last = query._jsq.lastProgress()
-        if last is None or (last.batchId() == part.batch and last.numInputRows() > 0):
+        if last is None or (last.batchId(), last.timestamp()) == part.read:
             return
-        recent = query._jsq.recentProgress() if last.batchId() > part.batch + 1 else [last]
-        for progress in recent:
+        part.read = (last.batchId(), last.timestamp())
+        several = last.batchId() > part.batch + 1 or last.numInputRows() == 0
+        for progress in query._jsq.recentProgress() if several else [last]:
             self._take_progress(part, json.loads(progress.json()))
 
     def _take_progress(self, part: _Part, progress: dict[str, Any]) -> None:
@@ -391,8 +395,8 @@ class Supervisor:
             self._set(part, "stopped")
 
     def _claim_feed(self) -> None:
-        if self.settings.source == "replay" and self.settings.file:
-            replay = Replay(Path(self.settings.file), self.settings.speed)
+        if self.settings.source == "replay":
+            replay = Replay(self.settings.recording, self.settings.speed)
             ops.claim_feed(self.lake, "replay", replay.fingerprint, replay.begins)
         else:
             ops.claim_feed(self.lake, self.settings.source)
@@ -426,7 +430,8 @@ class Supervisor:
         if code == 0 and part.status.detail.get("ended") == "done":
             self._set(part, "done")
         else:
-            self._fail(part, part.status.detail.get("trouble") or f"The feed ended with code {code}.")
+            words = part.status.detail.get("trouble") or f"The feed ended with code {code}; see logs/feed.log."
+            self._fail(part, FeedError(words))
 
     def _stop_feed(self) -> None:
         if self._feed is None:

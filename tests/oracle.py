@@ -58,6 +58,8 @@ def valid(value: bytes) -> dict[str, Any] | None:
             return None
         if name in ("time", "time_position", "last_contact") and field is not None and not 0 <= field <= 4_102_444_800:
             return None
+        if name == "category" and field is not None and not abs(field) < 2**31:
+            return None
     if not re.fullmatch("[0-9a-fA-F]{6}", message.get("icao24") or "") or message.get("time") is None:
         return None
     if message.get("last_contact") is None or message["last_contact"] > message["time"] + 60:

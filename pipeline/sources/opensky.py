@@ -56,8 +56,12 @@ class OpenSky:
 
     def answers(self, wait: Wait, report: Report) -> Iterator[Answer]:
         """New answers; trouble is reported and waited out, and never ends the feed unless the credentials are refused."""
-        latest, backoff = -1, FIRST_BACKOFF_SECONDS
+        latest, backoff, pause = -1, FIRST_BACKOFF_SECONDS, 0.0
         while True:
+            pause = max(pause, self.ledger.wait_seconds())
+            report(credits_left=self.ledger.left, next_call=time.time() + pause)
+            if wait(pause):
+                return
             pause = 0.0
             try:
                 answer = self._poll()
@@ -70,10 +74,6 @@ class OpenSky:
                 pause = backoff if trouble.wait is None else trouble.wait
                 backoff = min(LONGEST_BACKOFF_SECONDS, backoff * 2) if trouble.wait is None else backoff
                 report(credits_left=self.ledger.left, trouble=str(trouble))
-            pause = max(pause, self.ledger.wait_seconds())
-            report(next_call=time.time() + pause)
-            if wait(pause):
-                return
 
     def _poll(self) -> Answer:
         """One call. Raises Troubled with what went wrong."""
@@ -156,6 +156,6 @@ def _answer(body: bytes) -> Answer:
         when, states = told["time"], told["states"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise Troubled(f"OpenSky's answer is garbage: {body[:40]!r}") from None
-    if not isinstance(when, int) or not (states is None or isinstance(states, list)):
+    if type(when) is not int or not (states is None or isinstance(states, list)):
         raise Troubled("OpenSky's answer has no time or no states")
     return Answer(when, states or [])

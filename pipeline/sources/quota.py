@@ -66,7 +66,7 @@ class Ledger:
         self.path = path
         self.plan = plan
         self.day, self.used = _today(), 0
-        self.blocked_until = 0.0
+        self.called = self.blocked_until = 0.0
         self._load()
 
     @property
@@ -75,20 +75,26 @@ class Ledger:
         self._roll()
         return max(0, self.plan.credits_a_day - self.used)
 
-    def wait_seconds(self, now: float | None = None) -> float:
-        """Until the next call: what is left today, less the reserve, is spread over the rest of the day."""
-        now = time.time() if now is None else now
-        self._roll()
+    def wait_seconds(self) -> float:
+        """Until the next call: what is left today, less the reserve, is spread over the rest of the day.
+
+        Counted from the last call, also one before a restart.
+        """
+        now = time.time()
         rest = DAY - now % DAY
         spendable = self.left - self.plan.credits_a_day * self.plan.reserve
         calls = int(spendable / self.plan.credits_a_call)
-        spread = rest / calls if calls > 0 else rest
-        return max(self.plan.interval_seconds if calls > 0 else rest, spread, self.blocked_until - now)
+        if calls > 0:
+            due = max(self.plan.interval_seconds, rest / calls) - max(0.0, now - self.called)
+        else:
+            due = rest
+        return max(0.0, due, self.blocked_until - now)
 
     def spend(self) -> None:
         """Note a call, before it is made: a call that was cut off was counted over there all the same."""
         self._roll()
         self.used += self.plan.credits_a_call
+        self.called = time.time()
         self._save()
 
     def correct(self, remaining: int) -> None:
@@ -108,7 +114,7 @@ class Ledger:
     def _load(self) -> None:
         try:
             kept = json.loads(self.path.read_text())
-            self.blocked_until = float(kept["blocked_until"])
+            self.called, self.blocked_until = float(kept["called"]), float(kept["blocked_until"])
             if kept["day"] == self.day:
                 self.used = int(kept["used"])
         except FileNotFoundError:
@@ -120,9 +126,10 @@ class Ledger:
     def _save(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         scratch = self.path.with_suffix(".new")
-        scratch.write_text(json.dumps({"day": self.day, "used": self.used, "blocked_until": self.blocked_until}))
+        kept = {"day": self.day, "used": self.used, "called": self.called, "blocked_until": self.blocked_until}
+        scratch.write_text(json.dumps(kept))
         scratch.replace(self.path)
 
 
 def _today() -> str:
-    return datetime.now(UTC).date().isoformat()
+    return datetime.fromtimestamp(time.time(), UTC).date().isoformat()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -42,18 +43,19 @@ def recorded(path: Path) -> Iterator[Answer]:
 
     Raises FeedError, with the line's number, where a line is no answer; and when there is none at all.
     """
-    number = 0
+    number, found = 0, False
     try:
         with _opened(path) as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
                     yield _answer(line, path, number)
-    except (OSError, EOFError) as error:
+                    found = True
+    except (OSError, EOFError, zlib.error) as error:
         cause = getattr(error, "strerror", None) or error
         raise FeedError(
             f"The recording {path} cannot be read after line {number} ({cause}): check CONTRAIL_FILE."
         ) from None
-    if number == 0:
+    if not found:
         raise FeedError(f"The recording {path} is empty: `contrail record {path}` makes one.")
 
 
