@@ -49,6 +49,10 @@ class Reader:
             return -1
         return int(self._tables[table.name].version())
 
+    def load(self, table: Table, version: int) -> None:
+        """Look at the table as it was at a version."""
+        self._tables[table.name] = self.lake.open(table, version)
+
     def table(self, table: Table, select: str, rest: str = "") -> pa.Table:
         """`SELECT {select} FROM table {rest}` (DataFusion SQL) on the version that was refreshed last."""
         if table.name not in self._tables:

@@ -86,7 +86,9 @@ def test_without_java_home_the_java_on_the_path_is_used(java_home: Path, monkeyp
 
 def test_each_jar_is_pinned_by_part_name_version_and_checksum():
     lines = resources.files("pipeline").joinpath("jars.sha256").read_text().splitlines()
-    assert [line for line in lines if not re.fullmatch(r"[0-9a-f]{64}  (spark|kafka|s3)/[\w.-]+-\d[\w.-]*\.jar", line)] == []
+    assert [
+        line for line in lines if not re.fullmatch(r"[0-9a-f]{64}  (spark|kafka|s3)/[\w.-]+-\d[\w.-]*\.jar", line)
+    ] == []
     assert len({line.split("  ")[1] for line in lines}) == len(lines)
     assert sum(len(part) for part in jars.checksums().values()) == len(lines)
 
@@ -141,13 +143,13 @@ def test_a_jar_that_went_missing_later_is_named_with_the_cure(
 
 
 def test_no_network_is_said_in_one_sentence_with_the_cure(java_home: Path, tmp_path: Path):
-    trace = "echo ':: loading settings'; echo 'Server access error: java.net.UnknownHostException: repo1.maven.org'"
+    trace = "echo ':: loading settings'; echo 'Server access error: java.net.UnknownHostException: registry.example'"
     install(java_home, "17", f"{trace}; echo '\tat java.base/java.net.Socket'; exit 1")
     with pytest.raises(JarError) as failed:
         jars.jars("kafka", tmp_path, lambda _: None)
     assert str(failed.value) == (
         "The JVM parts could not be fetched from Maven Central (Server access error: java.net.UnknownHostException: "
-        "repo1.maven.org). Connect to it once; after that it works offline."
+        "registry.example). Connect to it once; after that it works offline."
     )
     assert list(tmp_path.rglob("*.jar")) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -104,7 +105,7 @@ def test_a_feed_that_is_started_again_and_again_calls_no_more_often(clock: Simpl
     planned = plan("standard", None, 0.1)
     made = calls_until(clock, MIDNIGHT + DAY, lambda: Ledger(tmp_path / "quota.json", planned))
     assert 880 <= len(made) <= 900
-    assert min(after - before for before, after in zip(made, made[1:], strict=False)) >= planned.interval_seconds - 1e-6
+    assert min(after - before for before, after in pairwise(made)) >= planned.interval_seconds - 1e-6
 
 
 def test_a_first_start_calls_at_once(clock: SimpleNamespace, tmp_path: Path):
@@ -135,7 +136,16 @@ def test_a_restart_keeps_the_credits_that_were_used(clock: SimpleNamespace, tmp_
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "null", "\x00\x00", '{"used": 3}', '{"day": "2026-09-22", "used": "many", "called": 0, "blocked_until": 0}']
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "\x00\x00",
+        '{"used": 3}',
+        '{"day": "2026-09-22", "used": "many", "called": 0, "blocked_until": 0}',
+    ],
 )
 def test_an_unreadable_ledger_is_not_read_as_nothing_used(clock: SimpleNamespace, tmp_path: Path, content: str):
     clock.now += 18 * 3_600

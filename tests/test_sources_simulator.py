@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -95,10 +96,10 @@ def test_the_same_observation_is_answered_with_the_same_content(sky: Sky):
     assert repeats > 1_000
 
 
-def test_ages_of_observations_are_spread_as_in_the_real_sky(half_a_day, sky: Sky):
+def test_ages_of_observations_are_spread_as_in_the_real_sky(sky: Sky):
     ages = sorted(NOON - state[4] for state in sky.answer(NOON).states)
     assert ages[len(ages) // 2] <= 1
-    assert 20 < ages[len(ages) * 92 // 100]
+    assert ages[len(ages) * 92 // 100] > 20
     assert ages[-1] <= 300
 
 
@@ -194,11 +195,11 @@ def test_addresses_lie_in_the_block_of_their_country(half_a_day):
 
 def test_blocks_of_countries_do_not_overlap():
     bounds = sorted((country.first, country.last) for country in COUNTRIES)
-    assert all(before[1] < after[0] for before, after in zip(bounds, bounds[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in pairwise(bounds))
 
 
 def test_a_full_block_sends_the_rest_outside_of_any_country():
-    crowded = Sky(200_000, 1).fleet
+    crowded = Sky(60_000, 1).fleet
     assert len(set(crowded.icao24)) == crowded.count
     outside = [address for address, country in zip(crowded.icao24, crowded.country, strict=True) if country == ""]
     assert outside
@@ -234,10 +235,7 @@ def test_squawks_are_four_octal_digits_and_emergencies_happen_in_the_air(half_a_
     assert all(len(one) == 4 and set(one) <= set("01234567") for one in squawks.keys() - {None})
     emergencies = [one for one in half_a_day if one["squawk"] in ("7500", "7600", "7700")]
     assert {one["squawk"] for one in emergencies} == {"7500", "7600", "7700"}
-    assert (
-        share(half_a_day, emergencies.__contains__ if False else lambda one: one["squawk"] in ("7500", "7600", "7700"))
-        < 0.005
-    )
+    assert len(emergencies) / len(half_a_day) < 0.005
     assert not any(one["on_ground"] for one in emergencies)
 
 

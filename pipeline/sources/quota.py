@@ -84,10 +84,8 @@ class Ledger:
         rest = DAY - now % DAY
         spendable = self.left - self.plan.credits_a_day * self.plan.reserve
         calls = int(spendable / self.plan.credits_a_call)
-        if calls > 0:
-            due = max(self.plan.interval_seconds, rest / calls) - max(0.0, now - self.called)
-        else:
-            due = rest
+        interval = max(self.plan.interval_seconds, rest / max(1, calls))
+        due = interval - max(0.0, now - self.called) if calls > 0 else rest
         return max(0.0, due, self.blocked_until - now)
 
     def spend(self) -> None:

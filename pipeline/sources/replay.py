@@ -76,7 +76,7 @@ def _answer(line: bytes, path: Path, number: int) -> Answer:
     try:
         answer = orjson.loads(line)
         time, states = answer["time"], answer["states"]
-        if not isinstance(time, int) or not isinstance(states, list | None):
+        if type(time) is not int or not isinstance(states, list | None):
             raise TypeError
         return Answer(time, states or [])
     except (orjson.JSONDecodeError, KeyError, TypeError):

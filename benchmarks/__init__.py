@@ -1,0 +1,1 @@
+"""What Contrail costs and how fast it is, measured on the real stack: `make bench`."""

@@ -1,0 +1,96 @@
+"""Snapshot to Gold: from the moment the feed makes an answer until both Gold tables hold all of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.process_tree import cpu_seconds, peak_memory
+from pipeline.serving import Reader
+from pipeline.settings import load
+from pipeline.supervisor import FEED, Supervisor
+from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, Lake, Table
+
+AIRCRAFT, INTERVAL_SECONDS = 12_000, 15
+IDLE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Seconds from snapshot to Gold, cores while at it and when idle, peak memory in MiB."""
+
+    seconds: list[float]
+    cores: float
+    idle_cores: float
+    memory_mib: float
+
+    def percentile(self, share: float) -> float:
+        """Seconds within which this share (0 to 100) of the snapshots was in Gold."""
+        return float(np.percentile(self.seconds, share))
+
+
+def measure(folder: Path, warm_up: int, snapshots: int) -> Latency:
+    """Run the whole stack on a simulated sky; `warm_up` snapshots are not counted."""
+    settings = load({}, data=str(folder), aircraft=str(AIRCRAFT), interval=str(INTERVAL_SECONDS))
+    supervisor = Supervisor(settings, lambda words: print(f"  {words}", flush=True))
+    supervisor.open()
+    try:
+        with peak_memory() as memory:
+            supervisor.start()
+            _wait_for_silver(supervisor)
+            _wait("warm-up", warm_up)
+            before, began = cpu_seconds(), time.time()
+            _wait("measuring", snapshots)
+            cores = (cpu_seconds() - before) / (time.time() - began)
+            supervisor.stop(FEED).result()
+            time.sleep(INTERVAL_SECONDS)
+            until = time.time() - INTERVAL_SECONDS
+            before = cpu_seconds()
+            time.sleep(IDLE_SECONDS)
+            idle = (cpu_seconds() - before) / IDLE_SECONDS
+    finally:
+        supervisor.close()
+    return Latency(delays(supervisor.lake, began, until), cores, idle, max(memory))
+
+
+def delays(lake: Lake, since: float, until: float) -> list[float]:
+    """Seconds from each snapshot in [since, until) to the later of the two commits that complete it in Gold."""
+    reader = Reader(lake)
+    rows = reader.rows(FLIGHTS_ML, "snapshot_timestamp AS at, count(*) AS n", "GROUP BY 1 ORDER BY 1")
+    needed = np.cumsum([row["n"] for row in rows])
+    by_phase = _completed(lake, FLIGHT_PHASE_COUNTS, needed)
+    by_country = _completed(lake, ANOMALY_ALERTS, needed * 5)
+    at = np.array([row["at"].timestamp() for row in rows])
+    chosen = (at >= since) & (at < until)
+    return list((np.maximum(by_phase, by_country) - at)[chosen])
+
+
+def _completed(lake: Lake, table: Table, needed: np.ndarray) -> np.ndarray:
+    """When (s since 1970) the table held so many observations for the first time."""
+    log = Path(lake.path(table)) / "_delta_log"
+    commits, totals = [], []
+    for version in range(lake.open(table).version() + 1):
+        lines = (log / f"{version:020}.json").read_text().splitlines()
+        commits.append(
+            next(json.loads(line)["commitInfo"]["timestamp"] for line in lines if "commitInfo" in line) / 1000
+        )
+        reader = Reader(lake)
+        reader.load(table, version)
+        totals.append(reader.one(table, "coalesce(sum(observations), 0) AS n")["n"])
+    place = np.searchsorted(totals, needed)
+    return np.array([commits[one] if one < len(commits) else np.inf for one in place])
+
+
+def _wait_for_silver(supervisor: Supervisor) -> None:
+    while not supervisor.status()["parts"]["silver"]["rows_total"]:
+        time.sleep(1)
+
+
+def _wait(what: str, snapshots: int) -> None:
+    for number in range(snapshots):
+        print(f"  {what}: {number + 1} of {snapshots}", flush=True)
+        time.sleep(INTERVAL_SECONDS)
