@@ -146,6 +146,8 @@ def observed(value: bytes | None) -> tuple[str | None, int]:
     address, time, contact = message.get("icao24"), message.get("time"), message.get("last_contact")
     if not isinstance(address, str) or not ADDRESS.fullmatch(address) or time is None or contact is None:
         return None, 0
+    if value and value[:11] == b'{"icao24":"' and value[11:17] != address.encode():
+        return None, 0
     latitude, longitude = message.get("latitude"), message.get("longitude")
     outside = (latitude is not None and abs(latitude) > 90) or (longitude is not None and abs(longitude) > 180)
     if outside or contact > time + FUTURE_SECONDS:

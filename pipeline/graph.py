@@ -9,7 +9,6 @@ from pyspark.sql import DataFrame
 
 from pipeline import bronze, gold, silver
 from pipeline.anomalies import LIMITS
-from pipeline.buckets import with_history
 from pipeline.settings import Settings
 from pipeline.sinks import Append, Merge
 from pipeline.tables import ANOMALY_ALERTS, BRONZE, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, QUARANTINE, Table
@@ -38,11 +37,10 @@ class Stage:
 def stages(settings: Settings) -> tuple[Stage, ...]:
     """Every stream of the pipeline, in the order that data takes."""
     topic, limits, soon = Topic(settings.topic), LIMITS[settings.limits], settings.trigger_ms
-    history = with_history(limits, settings.state_buckets)
     by_phase, by_country = ("window_start", "flight_phase"), ("window_start", "origin_country")
     return (
         Stage("bronze", topic, bronze.raw_messages, Append(BRONZE), soon),
-        Stage("silver", BRONZE, lambda raw: history(silver.flights(raw)), Append(FLIGHTS_ML), soon),
+        Stage("silver", BRONZE, silver.flights(limits, settings.state_buckets), Append(FLIGHTS_ML), soon),
         Stage("quarantine", BRONZE, silver.rejected, Append(QUARANTINE), 30_000),
         Stage("flight_phase_counts", FLIGHTS_ML, gold.flight_phase_counts, Merge(FLIGHT_PHASE_COUNTS, by_phase), soon),
         Stage("anomaly_alerts", FLIGHTS_ML, gold.anomaly_alerts(limits), Merge(ANOMALY_ALERTS, by_country), soon),

@@ -1,111 +1,117 @@
-"""Silver: messages become observations, or go to quarantine with a reason; nothing is dropped in between."""
+"""Silver: messages become observations with their aircraft's history, or go to quarantine with a reason.
+
+A bucket of aircraft is one Python step a batch: the raw messages go in, rows of `flights_ml` come out, and Spark keeps one
+blob of state a bucket.
+"""
 
 from __future__ import annotations
 
-from functools import reduce
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
 
-KMH_PER_MS = 3.6
-FUTURE_SECONDS = 60
-LAST_SECOND = 4_102_444_800  # 2100-01-01: a later time is a broken clock, or milliseconds
-LARGEST = 1e7  # no quantity of a state vector reaches it in its unit; below it sums of thousandths are exact
+from pipeline import history, messages
+from pipeline.anomalies import Limits
+from pipeline.errors import StreamError
+from pipeline.tables import FLIGHTS_ML, PHASES, REASONS
 
-TEXTS = ("icao24", "callsign", "origin_country", "squawk")
-FLOATS = ("longitude", "latitude", "baro_altitude", "velocity", "true_track", "vertical_rate", "geo_altitude")
-TIMES = ("time", "time_position", "last_contact")
-
-# The message's fields: those of the API's state vector, the answer's `time` and the feed's name.
-MESSAGE = ", ".join(
-    [f"{name} STRING" for name in TEXTS]
-    + [f"{name} DOUBLE" for name in FLOATS]
-    + [f"{name} BIGINT" for name in TIMES]
-    + ["on_ground BOOLEAN", "category INT", "_corrupt STRING"]
+STEP_COLUMNS = ", ".join(
+    [
+        "time BIGINT, icao24 STRING, callsign STRING, origin_country STRING, longitude DOUBLE, latitude DOUBLE",
+        "velocity_kmh DOUBLE, altitude_meters DOUBLE, geo_altitude_meters DOUBLE, vertical_rate DOUBLE",
+        "true_track DOUBLE, on_ground DOUBLE, squawk STRING, category DOUBLE, position_time DOUBLE",
+        "snapshot_time BIGINT, kafka_timestamp TIMESTAMP, previous_time DOUBLE, prev_altitude DOUBLE",
+        "prev_velocity DOUBLE, altitude_change DOUBLE, velocity_change DOUBLE, observation_rank BIGINT",
+        "rolling_avg_altitude DOUBLE, rolling_std_altitude DOUBLE, rolling_avg_velocity DOUBLE, phase BIGINT",
+        "previous_phase_time DOUBLE, anomaly_bits BIGINT, previous_anomaly_time DOUBLE",
+    ]
 )
-# Spark reads a number, an object or a list where a text is wanted as that text; this finds them in the raw message.
-TEXT_THAT_IS_NONE = '"(' + "|".join(TEXTS) + r')"\s*:\s*[^"n\s]'
+NAMES = [column.split()[0] for column in STEP_COLUMNS.split(", ")]
+OPENING = messages.OPENING.decode()
 
 
-def flights(raw: DataFrame) -> DataFrame:
-    """Rows of `bronze` that are observations, in the units of `flights_ml`, ready for `history`.
+def flights(limits: Limits, buckets: int) -> Callable[[DataFrame], DataFrame]:
+    """A function from Bronze to the rows of `flights_ml`; `buckets` is fixed for a checkpoint's life."""
 
-    Adds `address` (icao24 as a number), `time` (event time, s), `partition` and `offset` (their order).
-    """
-    return (
-        judged(raw)
-        .where(F.col("reason").isNull())
-        .select(
-            F.conv("m.icao24", 16, 10).cast("bigint").alias("address"),
-            F.col("m.last_contact").alias("time"),
-            "partition",
-            "offset",
-            F.translate("m.icao24", "ABCDEF", "abcdef").alias("icao24"),
-            F.nullif(F.trim("m.callsign"), F.lit("")).alias("callsign"),
-            F.coalesce("m.origin_country", F.lit("")).alias("origin_country"),
-            "m.longitude",
-            "m.latitude",
-            (F.col("m.velocity") * KMH_PER_MS).alias("velocity_kmh"),
-            F.col("m.baro_altitude").alias("altitude_meters"),
-            F.col("m.geo_altitude").alias("geo_altitude_meters"),
-            "m.vertical_rate",
-            "m.true_track",
-            F.col("m.on_ground").cast("tinyint").alias("on_ground"),
-            "m.squawk",
-            "m.category",
-            F.col("m.time_position").alias("position_time"),
-            F.col("m.time").alias("snapshot_time"),
-            "kafka_timestamp",
+    def step(_: Any, batches: Iterator[pd.DataFrame], state: Any) -> Iterator[pd.DataFrame]:
+        before = _kept(state.get, buckets) if state.exists else history.NOBODY
+        after, rows = history.advance(before, _observed(pd.concat(list(batches), ignore_index=True)), limits)
+        state.update((history.dump(after), buckets))
+        yield rows[NAMES]
+
+    def apply(raw: DataFrame) -> DataFrame:
+        spread = raw.select("value", "partition", "offset", "kafka_timestamp", bucket(buckets).alias("bucket"))
+        stepped = spread.groupBy("bucket").applyInPandasWithState(
+            step, STEP_COLUMNS, "blob BINARY, buckets INT", "append", "NoTimeout"
         )
-    )
+        return stepped.select(*_columns())
+
+    return apply
 
 
 def rejected(raw: DataFrame) -> DataFrame:
-    """Rows of `bronze` that are no observation, each with its reason: the table `quarantine`."""
-    return (
-        judged(raw)
-        .where(F.col("reason").isNotNull())
-        .select("value", "reason", "topic", "partition", "offset", "kafka_timestamp", "ingest_date")
-    )
+    """Rows of Bronze that are no observation, each with its reason: the table `quarantine`."""
+
+    def judge(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            judged = batch.assign(reason=pd.Series(messages.reasons(batch["value"].tolist()), batch.index, object))
+            yield judged[judged["reason"].notna()]
+
+    columns = ["value", "topic", "partition", "offset", "kafka_timestamp", "ingest_date"]
+    chosen = raw.select(*columns)
+    found = chosen.mapInPandas(judge, StructType([*chosen.schema.fields, StructField("reason", StringType())]))
+    return found.select("value", "reason", *columns[1:])
 
 
-def judged(raw: DataFrame) -> DataFrame:
-    """Bronze with the message's fields as the struct `m`, and `reason`: why it is no observation, null when it is one.
-
-    A field of the wrong type leaves the message's text in `m._corrupt`.
-    """
-    options = {
-        "mode": "PERMISSIVE",
-        "columnNameOfCorruptRecord": "_corrupt",
-        "allowNonNumericNumbers": "false",
-    }
+def bucket(buckets: int) -> Column:
+    """The bucket of a message: of its address in lower case, which Contrail's producer writes first."""
     text = F.col("value").cast("string")
-    return raw.select("*", text.alias("text"), F.from_json(text, MESSAGE, options).alias("m")).withColumn(
-        "reason", _reason()
-    )
+    first = F.when(text.startswith(OPENING), F.substring(text, len(OPENING) + 1, 6))
+    address = F.coalesce(first, F.get_json_object(text, "$.icao24"), F.lit(""))
+    return F.pmod(F.hash(F.translate(address, "ABCDEF", "abcdef")), F.lit(buckets))
 
 
-def _reason() -> Column:
-    text = F.col("text")
-    return (
-        F.when(text.isNull() | ~F.is_valid_utf8(text) | ~text.rlike(r"^\s*\{"), "not a JSON object")
-        .when(F.col("m._corrupt").isNotNull() & F.get_json_object(text, "$").isNull(), "not a JSON object")
-        .when(~F.coalesce(F.col("m.icao24").rlike("^[0-9a-fA-F]{6}$"), F.lit(False)), "icao24 is not 6 hex digits")
-        .when(
-            F.col("m._corrupt").isNotNull() | text.rlike(TEXT_THAT_IS_NONE) | _unmeasurable(),
-            "a field of the wrong type",
+def _observed(raw: pd.DataFrame) -> pd.DataFrame:
+    """The observations among raw messages, with their place in Kafka."""
+    kept, found = messages.observations(raw["value"].tolist())
+    place = raw[["partition", "offset", "kafka_timestamp"]].iloc[kept].reset_index(drop=True)
+    return pd.concat([found, place], axis=1)
+
+
+def _kept(state: tuple[Any, ...], buckets: int) -> history.State:
+    """A bucket's state, unless it was spread over another number of buckets: its aircraft would be looked for in vain."""
+    blob, spread_over = state
+    if spread_over != buckets:
+        raise StreamError(
+            f"CONTRAIL_STATE_BUCKETS is {buckets}, but this lake's history is spread over {spread_over}: set it back to that."
         )
-        .when(F.col("m.last_contact").isNull(), "last_contact is missing")
-        .when(F.col("m.time").isNull(), "time is missing")
-        .when(F.col("m.last_contact") > F.col("m.time") + FUTURE_SECONDS, "last_contact is after the answer's time")
-        .when(F.abs("m.latitude") > 90, "latitude is outside the globe")
-        .when(F.abs("m.longitude") > 180, "longitude is outside the globe")
-    )
+    return history.load(blob)
 
 
-def _unmeasurable() -> Column:
-    """Whether a number is none that a clock or an instrument can show."""
-    wild = [~(F.abs(f"m.{name}") < LARGEST) for name in FLOATS] + [
-        ~F.col(f"m.{name}").between(0, LAST_SECOND) for name in TIMES
-    ]
-    return reduce(lambda either, other: either | other, (F.coalesce(one, F.lit(False)) for one in wild))
+def _columns() -> list[Column]:
+    """The step's rows as columns of `flights_ml`, in its order."""
+    moment = {
+        "event_timestamp": "time",
+        "position_timestamp": "position_time",
+        "snapshot_timestamp": "snapshot_time",
+        "previous_timestamp": "previous_time",
+        "previous_phase_timestamp": "previous_phase_time",
+        "previous_anomaly_timestamp": "previous_anomaly_time",
+    }
+    made = {
+        "on_ground": F.col("on_ground") == 1,
+        "category": F.col("category").cast("int"),
+        "ingest_timestamp": F.col("kafka_timestamp"),
+        "flight_phase": F.element_at(F.array(*map(F.lit, PHASES)), (F.col("phase") + 1).cast("int")),
+        "anomalies": F.array_compact(F.array(*(F.when(_bit(place), name) for place, name in enumerate(REASONS)))),
+        "date": F.to_date(F.timestamp_seconds("time")),
+    } | {name: F.timestamp_seconds(seconds) for name, seconds in moment.items()}
+    return [made.get(column.name, F.col(column.name)).alias(column.name) for column in FLIGHTS_ML.columns]
+
+
+def _bit(place: int) -> Column:
+    return F.col("anomaly_bits").bitwiseAND(1 << place) != 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import silver
+from pipeline import messages, silver
 from pipeline.audit import observed
 from tests import oracle
 
@@ -47,6 +47,8 @@ REJECTED = [
     ({"icao24": "4b181"}, "icao24 is not 6 hex digits"),
     ({"icao24": "4b181z"}, "icao24 is not 6 hex digits"),
     ({"icao24": None}, "icao24 is not 6 hex digits"),
+    ({"icao24": 123456}, "a field of the wrong type"),
+    (b'{"icao24":"abc123","icao24":"def456"}', "icao24 stands twice"),
     ({"last_contact": None}, "last_contact is missing"),
     ({"last_contact": 1_790_000_062}, "last_contact is after the answer's time"),
     ({"time": None}, "time is missing"),
@@ -95,19 +97,27 @@ def test_each_kind_of_bad_message_is_quarantined_with_its_reason(spark):
 def test_odd_but_possible_messages_are_observations(spark):
     values = [message(changes) for changes in ACCEPTED]
     assert silver.rejected(bronze(spark, values)).count() == 0
-    rows = silver.flights(bronze(spark, values)).orderBy("offset").collect()
-    assert len(rows) == len(ACCEPTED)
+    places, found = messages.observations(values)
+    assert places.tolist() == list(range(len(ACCEPTED)))
+    rows = list(found.itertuples())
     assert rows[0].velocity_kmh == pytest.approx(361.8)
     assert (rows[0].callsign, rows[0].altitude_meters, rows[0].address) == ("SWR1", 1000.0, 0x4B1814)
-    assert (rows[2].altitude_meters, rows[2].velocity_kmh, rows[2].latitude) == (None, None, None)
+    assert found.loc[2, ["altitude_meters", "velocity_kmh", "latitude"]].isna().all()
     assert rows[5].icao24 == "4b1814"
-    assert rows[6].on_ground is None
+    assert found.loc[6, ["on_ground", "category"]].isna().all()
+
+
+def test_an_aircraft_stays_in_its_bucket_however_its_address_is_written(spark):
+    values = [message({}), b'{"icao24":"4b1814"}', b'{"icao24":"4B1814"}', b'{"time":1,"icao24":"4B1814"}']
+    buckets = bronze(spark, values).select(silver.bucket(1000)).distinct().collect()
+    assert len(buckets) == 1
+    assert bronze(spark, [None, b"", b"garbage", b"\xff"]).select(silver.bucket(1000)).distinct().count() == 1
 
 
 def test_three_readers_agree_on_a_thousand_garbled_messages(spark):
-    """Spark's reading, the audit's and the oracle's: what one calls an observation, all do."""
+    """The streams' reading, the audit's and the oracle's: what one calls an observation, all do."""
     values = [garbled(random.Random(seed)) for seed in range(1500)]
-    kept = {row.offset for row in silver.flights(bronze(spark, values)).select("offset").collect()}
+    kept = set(messages.observations(values)[0].tolist())
     rejected = {row.offset for row in silver.rejected(bronze(spark, values)).select("offset").collect()}
     assert kept | rejected == set(range(len(values)))
     assert not kept & rejected

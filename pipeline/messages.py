@@ -1,0 +1,154 @@
+"""What a message has to be to count as an observation, and the columns of those that do.
+
+One pass over a batch: orjson reads a message, its types are looked up as one tuple, ranges are checked on whole columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from types import NoneType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pandas as pd
+
+KMH_PER_MS = 3.6
+FUTURE_SECONDS = 60
+LAST_SECOND = 4_102_444_800  # 2100-01-01: a later time is a broken clock, or milliseconds
+LARGEST = 1e7  # no quantity of a state vector reaches it in its unit; below it sums of thousandths are exact
+LARGEST_CATEGORY = 2**31
+
+TEXTS = ("icao24", "callsign", "origin_country", "squawk")
+FLOATS = ("longitude", "latitude", "baro_altitude", "velocity", "true_track", "vertical_rate", "geo_altitude")
+TIMES = ("time", "time_position", "last_contact")
+NAMES = (*TEXTS, *FLOATS, *TIMES, "on_ground", "category")
+
+TYPES: dict[str, tuple[type, ...]] = (
+    dict.fromkeys(TEXTS, (str, NoneType))
+    | dict.fromkeys(FLOATS, (float, int, NoneType))
+    | dict.fromkeys((*TIMES, "category"), (int, NoneType))
+    | {"on_ground": (bool, NoneType)}
+)
+ADDRESS = re.compile("[0-9a-fA-F]{6}")
+OPENING = b'{"icao24":"'  # how Contrail's producer begins a message: Spark takes the address from there
+
+NO_OBJECT = "not a JSON object"
+NO_ADDRESS = "icao24 is not 6 hex digits"
+TWO_ADDRESSES = "icao24 stands twice"
+WRONG_TYPE = "a field of the wrong type"
+NO_CONTACT = "last_contact is missing"
+NO_TIME = "time is missing"
+FUTURE = "last_contact is after the answer's time"
+LATITUDE = "latitude is outside the globe"
+LONGITUDE = "longitude is outside the globe"
+
+Floats = npt.NDArray[np.float64]
+_fields_of = itemgetter(*NAMES)
+_address_of = itemgetter(0)
+_well_typed: dict[tuple[type, ...], bool] = {}
+
+
+def reasons(values: Sequence[bytes | None]) -> list[str | None]:
+    """Why each message is no observation; None for those that are."""
+    return _judged(values)[0]
+
+
+def observations(values: Sequence[bytes | None]) -> tuple[npt.NDArray[np.int64], pd.DataFrame]:
+    """The places of the messages that are observations, and these in the units of `flights_ml`.
+
+    The frame has `address` (icao24 as a number), `time`, `position_time` and `snapshot_time` (s since 1970), km/h and metres;
+    a missing number is NaN, a missing text None.
+    """
+    judged, rows, columns = _judged(values)
+    kept = np.array([place for place, row in enumerate(rows) if judged[row] is None], np.int64)
+    fields = {name: columns[name][kept] for name in (*FLOATS, *TIMES, "on_ground", "category")}
+    icao24, callsign, country, squawk = (np.array(columns[name], object)[kept] for name in TEXTS)
+    frame = pd.DataFrame(
+        {
+            "address": np.array([int(one, 16) for one in icao24], np.int64),
+            "time": fields["last_contact"].astype(np.int64),
+            "icao24": [one.lower() for one in icao24],
+            "callsign": [(one or "").strip(" ") or None for one in callsign],
+            "origin_country": [one or "" for one in country],
+            "longitude": fields["longitude"],
+            "latitude": fields["latitude"],
+            "velocity_kmh": fields["velocity"] * KMH_PER_MS,
+            "altitude_meters": fields["baro_altitude"],
+            "geo_altitude_meters": fields["geo_altitude"],
+            "vertical_rate": fields["vertical_rate"],
+            "true_track": fields["true_track"],
+            "on_ground": fields["on_ground"],
+            "squawk": squawk,
+            "category": fields["category"],
+            "position_time": fields["time_position"],
+            "snapshot_time": fields["time"].astype(np.int64),
+        }
+    )
+    return np.array(rows, np.int64)[kept], frame
+
+
+def _judged(values: Sequence[bytes | None]) -> tuple[list[str | None], list[int], dict[str, Any]]:
+    """The reason of each message; the places of those that were read; and the columns of those."""
+    found: list[str | None] = []
+    rows: list[int] = []
+    fields: list[tuple[Any, ...]] = []
+    for place, value in enumerate(values):
+        told = _read(value or b"")
+        if isinstance(told, str):
+            found.append(told)
+        else:
+            found.append(None)
+            rows.append(place)
+            fields.append(told)
+    columns: dict[str, Any] = (
+        dict(zip(NAMES, zip(*fields, strict=True), strict=True)) if fields else dict.fromkeys(NAMES, ())
+    )
+    for name in (*FLOATS, *TIMES, "on_ground", "category"):
+        columns[name] = np.array(columns[name], np.float64)
+    for reason, wrong in _out_of_range(columns):
+        for row in np.flatnonzero(wrong):
+            found[rows[row]] = found[rows[row]] or reason
+    return found, rows, columns
+
+
+def _read(value: bytes) -> tuple[Any, ...] | str:
+    """The fields of a message in the order of NAMES, or why they cannot be taken."""
+    try:
+        message = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return NO_OBJECT
+    if type(message) is not dict:
+        return NO_OBJECT
+    try:
+        fields: tuple[Any, ...] = _fields_of(message)
+    except KeyError:
+        fields = tuple(map(message.get, NAMES))
+    address = _address_of(fields)
+    if type(address) is not str or not ADDRESS.fullmatch(address):
+        # A number is of the wrong type even where its digits would do as an address.
+        return WRONG_TYPE if type(address) is int and ADDRESS.fullmatch(str(address)) else NO_ADDRESS
+    if value.startswith(OPENING) and value[len(OPENING) : len(OPENING) + 6] != address.encode():
+        return TWO_ADDRESSES
+    types = tuple(map(type, fields))
+    if types not in _well_typed:
+        _well_typed[types] = all(one in TYPES[name] for one, name in zip(types, NAMES, strict=True))
+    return fields if _well_typed[types] else WRONG_TYPE
+
+
+def _out_of_range(columns: dict[str, Floats]) -> Iterable[tuple[str, npt.NDArray[np.bool_]]]:
+    """Reasons in their order, each with the rows that have it; NaN is missing."""
+    wild = np.zeros(len(columns["time"]), bool)
+    for name in FLOATS:
+        wild |= np.abs(columns[name]) >= LARGEST
+    for name in TIMES:
+        wild |= (columns[name] < 0) | (columns[name] > LAST_SECOND)
+    yield WRONG_TYPE, wild | (np.abs(columns["category"]) >= LARGEST_CATEGORY)
+    yield NO_CONTACT, np.isnan(columns["last_contact"])
+    yield NO_TIME, np.isnan(columns["time"])
+    yield FUTURE, columns["last_contact"] > columns["time"] + FUTURE_SECONDS
+    yield LATITUDE, np.abs(columns["latitude"]) > 90
+    yield LONGITUDE, np.abs(columns["longitude"]) > 180
