@@ -36,15 +36,17 @@ TYPES: dict[str, tuple[type, ...]] = (
 ADDRESS = re.compile("[0-9a-fA-F]{6}")
 OPENING = b'{"icao24":"'  # how Contrail's producer begins a message: Spark takes the address from there
 
-NO_OBJECT = "not a JSON object"
-NO_ADDRESS = "icao24 is not 6 hex digits"
-TWO_ADDRESSES = "icao24 stands twice"
-WRONG_TYPE = "a field of the wrong type"
-NO_CONTACT = "last_contact is missing"
-NO_TIME = "time is missing"
-FUTURE = "last_contact is after the answer's time"
-LATITUDE = "latitude is outside the globe"
-LONGITUDE = "longitude is outside the globe"
+REASONS = (  # in the order in which they are looked for
+    NO_OBJECT := "not a JSON object",
+    NO_ADDRESS := "icao24 is not 6 hex digits",
+    TWO_ADDRESSES := "icao24 stands twice",
+    WRONG_TYPE := "a field of the wrong type",
+    NO_CONTACT := "last_contact is missing",
+    NO_TIME := "time is missing",
+    FUTURE := "last_contact is after the answer's time",
+    LATITUDE := "latitude is outside the globe",
+    LONGITUDE := "longitude is outside the globe",
+)
 
 Floats = npt.NDArray[np.float64]
 _fields_of = itemgetter(*NAMES)

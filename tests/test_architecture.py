@@ -25,6 +25,7 @@ WITHOUT_SPARK = (
     "pipeline.errors",
     "pipeline.history",
     "pipeline.jars",
+    "pipeline.messages",
     "pipeline.ops",
     "pipeline.producer",
     "pipeline.serving",
