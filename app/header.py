@@ -1,6 +1,9 @@
-"""What is always visible: where the data comes from, how old it is, and how the pipeline is."""
+"""What is always visible: where the data comes from, how old it is, how the pipeline is, and the credits left."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import panel_material_ui as pmui
 from hub import Hub
@@ -10,26 +13,67 @@ COLOURS = {"fresh": "success", "late": "warning", "stale": "error", "none": "def
 
 
 class Header:
-    """One session's header."""
+    """One session's header, and the notice below it."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, refused: Sequence[str]) -> None:
         self._hub = hub
-        source = hub.settings.source
+        self._source = pmui.Chip("", css_classes=["source"])
         self._age = pmui.Chip("no data yet", css_classes=["age"])
-        self.view = pmui.Row(
-            pmui.Chip(LABELS[source], color="warning" if source == "simulator" else "info", css_classes=["source"]),
-            self._age,
+        self._pipeline = pmui.Chip("", css_classes=["pipeline"])
+        self._credits = pmui.Chip("", css_classes=["credits"], visible=False)
+        self.view = pmui.FlexBox(self._source, self._age, self._pipeline, self._credits, gap="8px", align_items="center")
+        self.notice = pmui.Alert(
+            " ".join(refused), severity="warning", closeable=True, visible=bool(refused), css_classes=["notice"]
         )
 
     def show(self) -> None:
-        """Show the age of the data, and when it is old, why."""
+        """Show what has changed."""
+        settings = self._hub.settings
+        colour = "warning" if settings.source == "simulator" else "info"
+        update(self._source, label=LABELS[settings.source], color=colour)
         fresh = self._hub.freshness()
         age = "no data yet" if fresh.age_seconds is None else f"{age_words(fresh.age_seconds)} old"
-        words = f"{age}: {fresh.reason}" if fresh.reason else age
-        if self._age.label != words:
-            self._age.label = words
-        if self._age.color != COLOURS[fresh.level]:
-            self._age.color = COLOURS[fresh.level]
+        update(self._age, label=f"{age}: {fresh.reason}" if fresh.reason else age, color=COLOURS[fresh.level])
+        status = self._hub.status()
+        words, colour = pipeline_words(status, self._hub.switching)
+        update(self._pipeline, label=words, color=colour)
+        credits = credits_left(status)
+        update(self._credits, visible=credits is not None, label=f"{credits:,} credits left" if credits is not None else "")
+
+
+def update(model: Any, **values: Any) -> None:
+    """Set what differs: a model that is as it should be sends nothing."""
+    changed = {name: value for name, value in values.items() if getattr(model, name) != value}
+    if changed:
+        model.param.update(**changed)
+
+
+def pipeline_words(status: dict[str, Any] | None, switching: str) -> tuple[str, str]:
+    """The pipeline's state in a few words, and the colour that goes with it."""
+    if switching:
+        return switching, "info"
+    if status is None:
+        return "no pipeline has run here", "default"
+    if status["trouble"]:
+        return status["trouble"]["cause"], "error"
+    states = [part["state"] for part in status["parts"].values()]
+    bad = [name for name, part in status["parts"].items() if part["state"] in ("failed", "stalled")]
+    if bad:
+        return f"{', '.join(bad)} {status['parts'][bad[0]]['state']}", "error"
+    running = sum(state in ("running", "done") for state in states)
+    if running == len(states):
+        return "all running", "success"
+    if running == 0:
+        return status["doing"], "default" if status["doing"] == "stopped" else "info"
+    return f"{running} of {len(states)} running", "warning"
+
+
+def credits_left(status: dict[str, Any] | None) -> int | None:
+    """The feed's credits left today, where it has any."""
+    if status is None:
+        return None
+    found = status["parts"].get("feed", {}).get("detail", {}).get("credits_left")
+    return None if found is None else int(found)
 
 
 def age_words(seconds: float) -> str:

@@ -5,66 +5,63 @@ The module is a singleton of the server: `app_hooks` opens it, every session of 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import pandas as pd
+from rights import Rights
+from snapshot import Snapshot, looked
 
-from pipeline import serving
-from pipeline.errors import ContrailError
-from pipeline.serving import Freshness, Headline, Reader
+from pipeline import ops, serving
+from pipeline.errors import ContrailError, StreamError
+from pipeline.serving import Freshness, Reader
 from pipeline.settings import Settings, load
 from pipeline.supervisor import Supervisor
-from pipeline.tables import FLIGHT_PHASE_COUNTS, FLIGHTS_ML
 
 LOOK_SECONDS = 0.25
-HOUR = timedelta(hours=1)
+SAMPLE_SECONDS = 2.0
+SAMPLES = 300
+WORKERS = 2
 
 log = logging.getLogger("contrail.app")
 
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What all sessions show: `version` grows with every change of the figures."""
-
-    version: int = 0
-    newest: datetime | None = None
-    headline: Headline | None = None
-    minutes: pd.DataFrame = field(default_factory=pd.DataFrame)
-    trouble: str = ""
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
 
 
 class Hub:
-    """Reads on a thread of its own; `latest` and `status()` never wait."""
+    """Reads on a thread of its own; `latest`, `samples` and `status()` never wait."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.supervisor = Supervisor(settings, log.info)
+        self.rights = Rights(settings.operators)
         self.refusal = ""
+        self.switching = ""
         self.latest = Snapshot()
-        self._reader = Reader(self.supervisor.lake)
-        self._seen: tuple[int, int] = (-1, -1)
+        self.samples: deque[dict[str, Any]] = deque(maxlen=SAMPLES)
+        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="question")
+        self._readers = threading.local()
         self._stop = threading.Event()
+        self._switch = threading.Lock()
         self._thread = threading.Thread(target=self._follow, name="hub", daemon=True)
 
     def open(self) -> None:
         """Begin to follow, and to drive the lake; when another driver has it, only to follow."""
-        try:
-            self.supervisor.open()
-            if self.settings.autostart:
-                self.supervisor.start()
-        except ContrailError as error:
-            self.refusal = str(error)
+        self._drive(start=self.settings.autostart)
         self._thread.start()
 
     def close(self) -> None:
         """Stop the streams in order."""
         self._stop.set()
         self._thread.join()
+        self._workers.shutdown(wait=False, cancel_futures=True)
         if not self.refusal:
             self.supervisor.close()
 
@@ -76,32 +73,101 @@ class Hub:
         """How old the data is now."""
         return serving.freshness(self.latest.newest, self.status())
 
+    async def ask(
+        self, question: Callable[Concatenate[Reader, Given], Found], *given: Given.args, **named: Given.kwargs
+    ) -> Found:
+        """Answer a question to the tables off the event loop: `question(reader, …)` on a worker's thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._workers, lambda: question(self._reader(), *given, **named))
+
+    def act(self, user: str, verb: str, *names: str) -> str:
+        """Start, stop or restart parts (all when none is named) for a user; returns what to tell them.
+
+        Every action is noted under `ops/`, refused ones too.
+        """
+        return self._noted(user, verb, names, lambda: self._told(getattr(self.supervisor, verb)(*names)))
+
+    def reset(self, user: str, stream: str, typed: str) -> str:
+        """Let a stream begin anew, when its name was typed; returns what to tell the user."""
+        return self._noted(user, "reset", (stream,), lambda: self._told(self.supervisor.reset(stream, typed)))
+
+    def undo(self, user: str, stream: str) -> str:
+        """Take a stream's last reset back; returns what to tell the user."""
+        return self._noted(user, "undo reset", (stream,), lambda: self._told(self.supervisor.undo(stream)))
+
+    def switch(self, user: str, settings: Settings) -> str:
+        """Drive another feed, or another area of it, on that feed's own lake; the page follows."""
+        return self._noted(user, "switch feed", (settings.source,), lambda: self._begin_switch(settings))
+
+    def _noted(self, user: str, verb: str, names: tuple[str, ...], do: Callable[[], str]) -> str:
+        lake = self.supervisor.lake
+        try:
+            self.rights.require(user)
+            if self.refusal and verb != "switch feed":
+                raise StreamError(self.refusal)
+            told, outcome = do(), "asked"
+        except ContrailError as error:
+            told, outcome = str(error), f"refused: {error}"
+        try:
+            ops.note(lake, user, verb, names, outcome)
+        except (OSError, ContrailError) as error:
+            log.warning("An action could not be noted: %s", error)
+        return told
+
+    def _told(self, future: Any) -> str:
+        """What is wrong with the request, when that is known at once; the rest shows in the status."""
+        return "" if not future.done() or future.exception() is None else str(future.exception())
+
+    def _reader(self) -> Reader:
+        """This thread's reader, on the lake that is followed now."""
+        lake = self.supervisor.lake
+        if getattr(self._readers, "lake", None) != lake:
+            self._readers.lake, self._readers.reader = lake, Reader(lake)
+        reader: Reader = self._readers.reader
+        return reader
+
+    def _drive(self, *, start: bool) -> None:
+        self.refusal = ""
+        try:
+            self.supervisor.open()
+            if start:
+                self.supervisor.start()
+        except ContrailError as error:
+            self.refusal = str(error)
+
+    def _begin_switch(self, settings: Settings) -> str:
+        if not self._switch.acquire(blocking=False):
+            raise StreamError("The feed is being switched already: wait until that is done.")
+        self.switching = f"Switching to {settings.source}: stopping what runs"
+        threading.Thread(target=self._do_switch, args=(settings,), name="switch", daemon=True).start()
+        return ""
+
+    def _do_switch(self, settings: Settings) -> None:
+        try:
+            if not self.refusal:
+                self.supervisor.close()
+            self.settings, self.supervisor = settings, Supervisor(settings, log.info)
+            self._drive(start=True)
+        finally:
+            self.switching = ""
+            self._switch.release()
+
     def _follow(self) -> None:
+        reader, sampled = Reader(self.supervisor.lake), 0.0
         while not self._stop.wait(LOOK_SECONDS):
+            if reader.lake != self.supervisor.lake:  # the feed was switched
+                reader = Reader(self.supervisor.lake)
+                self.latest = Snapshot(self.latest.version + 1)
+                self.samples.clear()
             try:
-                self._look()
+                self.latest = looked(reader, self.latest)
             except Exception as error:
                 log.warning("The tables cannot be read: %s", error)
-                self.latest = Snapshot(self.latest.version + 1, trouble=str(error))
+                self.latest = replace(self.latest, version=self.latest.version + 1, trouble=str(error))
                 time.sleep(1)
-
-    def _look(self) -> None:
-        seen = (self._reader.refresh(FLIGHTS_ML), self._reader.refresh(FLIGHT_PHASE_COUNTS))
-        if -1 in seen or seen == self._seen:
-            return
-        newest = serving.newest_event(self._reader)
-        if newest is not None:
-            until = newest.replace(second=0, microsecond=0) + serving.MINUTE
-            counts = serving.phase_counts(self._reader, until - HOUR, until)
-            minutes = serving.per_minute(counts, until - HOUR, until)
-            headline = serving.headline(self._reader, newest)
-            self.latest = Snapshot(self.latest.version + 1, newest, headline, minutes)
-        self._seen = seen
-
-
-def now() -> datetime:
-    """The time of the clock, UTC."""
-    return datetime.now(UTC)
+            if time.monotonic() - sampled >= SAMPLE_SECONDS and (status := self.status()) is not None:
+                sampled = time.monotonic()
+                self.samples.append(status)
 
 
 _hub: Hub | None = None

@@ -2,39 +2,115 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import Any, Protocol
 
 import panel as pn
 import panel_material_ui as pmui
 from header import Header
-from hub import the_hub
-from sessions import detach_from_busy
+from hub import Hub, the_hub
+from look import STYLES, THEME
+from rights import this_user
+from sessions import detach_from_busy, is_writing
+from snapshot import Snapshot
+from tab_alerts import AlertsTab
 from tab_control import ControlTab
+from tab_explore import ExploreTab
+from tab_history import HistoryTab
 from tab_live import LiveTab
+from tab_map import MapTab
+from view_state import TABS, Address, ViewState
 
 PERIOD_MS = 250
 
-pn.extension(notifications=False)
+log = logging.getLogger("contrail.app")
+
+pn.extension("tabulator", notifications=False)
+
+
+class Tab(Protocol):
+    """One tab of a session. Built when it is first looked at; `show` is called while it is looked at, every 250 ms.
+
+    `show` runs on the server's event loop: it sends what has changed and returns at once. Questions to the tables go through
+    `await hub.ask(…)` in a task of their own.
+    """
+
+    view: Any
+
+    def __init__(self, hub: Hub, state: ViewState, user: str) -> None: ...
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show what is new."""
+
+
+CLASSES: dict[str, type[Tab]] = {
+    "live": LiveTab,
+    "map": MapTab,
+    "alerts": AlertsTab,
+    "history": HistoryTab,
+    "explore": ExploreTab,
+    "control": ControlTab,
+}
+
+
+class Session:
+    """One browser's page: its state, its header, and the tabs it has looked at."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._document = pn.state.curdoc
+        self._state = ViewState()
+        self._user = this_user()
+        self._address = Address(pn.state.location, self._state)
+        self._header = Header(hub, self._address.refused)
+        self._built: dict[str, Tab] = {}
+        self._places = {name: pmui.Column(sizing_mode="stretch_width", margin=0) for name in TABS}
+        self._tabs = pmui.Tabs(
+            *((name.title(), place) for name, place in self._places.items()),
+            active=TABS.index(self._state.tab),
+            dynamic=True,
+            sizing_mode="stretch_width",
+        )
+        self._build(self._state.tab)
+        self._tabs.param.watch(lambda event: self._state.param.update(tab=TABS[event.new]), "active")
+        self._state.param.watch(self._turn, "tab")
+        self.page = pmui.Page(
+            title="Contrail",
+            header=[self._header.view],
+            main=[self._header.notice, self._tabs],
+            dark_theme=self._state.theme == "dark",
+            theme_config=THEME,
+            raw_css=[STYLES],
+            busy_indicator=None,
+        )
+        self.page.param.watch(
+            lambda event: self._state.param.update(theme="dark" if event.new else "light"), "dark_theme"
+        )
+        detach_from_busy(self.page)
+
+    async def tick(self) -> None:
+        """Bring what is looked at up to date, unless the browser has not taken the last update yet."""
+        if is_writing(self._document):
+            return
+        self._header.show()
+        self._built[self._state.tab].show(self._hub.latest)
+
+    def _turn(self, event: Any) -> None:
+        self._build(event.new)
+        self._tabs.active = TABS.index(event.new)
+
+    def _build(self, name: str) -> None:
+        if name not in self._built:
+            self._built[name] = CLASSES[name](self._hub, self._state, self._user)
+            self._places[name].append(self._built[name].view)
+            self._built[name].show(self._hub.latest)
 
 
 def page() -> Any:
     """Build the session's page and register what keeps it live."""
-    hub = the_hub()
-    header, live, control = Header(hub), LiveTab(hub), ControlTab(hub)
-    tabs = pmui.Tabs(("Live", live.view), ("Control", control.view), dynamic=False, sizing_mode="stretch_width")
-    shown = {"version": -1}
-
-    async def tick() -> None:
-        header.show()
-        control.show(hub.status())
-        if hub.latest.version != shown["version"]:
-            shown["version"] = hub.latest.version
-            live.show(hub.latest)
-
-    pn.state.curdoc.add_periodic_callback(tick, PERIOD_MS)
-    made = pmui.Page(title="Contrail", header=[header.view], main=[tabs], sidebar=[])
-    detach_from_busy(made)
-    return made
+    session = Session(the_hub())
+    pn.state.curdoc.add_periodic_callback(session.tick, PERIOD_MS)
+    return session.page
 
 
 page().servable()

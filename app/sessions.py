@@ -1,4 +1,4 @@
-"""What keeps a closed session from staying alive."""
+"""What keeps a closed session from staying alive, and a slow one from being flooded."""
 
 from __future__ import annotations
 
@@ -15,3 +15,15 @@ def detach_from_busy(page: Any) -> None:
     watchers = pn.state.param.watchers.get("busy", {}).get("value", [])
     for watcher in [one for one in watchers if getattr(getattr(one.fn, "__self__", None), "self", None) is page]:
         pn.state.param.unwatch(watcher)
+
+
+def is_writing(document: Any) -> bool:
+    """Whether the session's socket still sends an earlier update: the server would queue a new one without bound."""
+    context = document.session_context
+    session = getattr(context, "session", None)
+    for connection in getattr(session, "_subscribed_connections", ()):
+        socket = getattr(connection, "_socket", None)
+        stream = getattr(getattr(socket, "ws_connection", None), "stream", None)
+        if stream is not None and stream.writing():
+            return True
+    return False

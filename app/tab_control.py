@@ -8,6 +8,8 @@ from typing import Any
 
 import panel_material_ui as pmui
 from hub import Hub
+from snapshot import Snapshot
+from view_state import ViewState
 
 from pipeline.errors import ContrailError
 from pipeline.supervisor import PARTS
@@ -34,8 +36,8 @@ COLOURS = {
 class ControlTab:
     """One session's view of the supervisor's status."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, hub: Hub, state: ViewState, user: str) -> None:
+        self._hub, self._state, self._user = hub, state, user
         self._doing = pmui.Typography("", variant="body1")
         self._rows = {
             name: _Row(name, partial(self._act, "start", name), partial(self._act, "stop", name)) for name in PARTS
@@ -53,8 +55,9 @@ class ControlTab:
             margin=(12, 16),
         )
 
-    def show(self, status: dict[str, Any] | None) -> None:
+    def show(self, snapshot: Snapshot) -> None:
         """Show what has changed; a model that did not change is not touched."""
+        status = self._hub.status()
         if status is None:
             _assign(self._doing, "No pipeline has run on this lake yet.")
             return

@@ -11,7 +11,9 @@ import panel as pn
 import panel_material_ui as pmui
 from bokeh.models import ColumnDataSource, HoverTool, NumeralTickFormatter, Range1d
 from bokeh.plotting import figure
-from hub import Hub, Snapshot
+from hub import Hub
+from snapshot import Snapshot
+from view_state import ViewState
 
 from pipeline import serving
 from pipeline.palette import PHASE_COLOURS
@@ -22,14 +24,14 @@ MINUTE_MS = 60_000
 HALF_A_MINUTE = timedelta(seconds=30)
 ROOM = 1.06
 TILES = {"active": "Active flights", "altitude": "Mean altitude", "speed": "Mean ground speed"}
-OPACITY = {"running": 0.35, "provisional": 0.8, "final": 1.0, "not sampled": 1.0}
+OPACITY = {"running": 0.35, "provisional": 0.8, "final": 1.0, "not sampled": 1.0, "revised": 1.0}
 
 
 class LiveTab:
     """One session's view of the hub's snapshot."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, hub: Hub, state: ViewState, user: str) -> None:
+        self._hub, self._state, self._user = hub, state, user
         self._bars = ColumnDataSource(
             {"phase": list(PHASES), "aircraft": [0.0] * len(PHASES), "colour": list(PHASE_COLOURS.values())}
         )
@@ -58,7 +60,8 @@ class LiveTab:
             return
         self._show_headline(snapshot.headline)
         minutes, newest = snapshot.minutes, snapshot.newest
-        states = [_state(row, minute, newest) for minute, row in minutes.iterrows()]
+        minutes = minutes.iloc[-60:]
+        states = list(minutes["state"])
         self._hour.data = {
             "minute": minutes.index.tz_localize(None).to_numpy(),
             "state": states,
@@ -68,9 +71,9 @@ class LiveTab:
         headline = snapshot.headline.window_start
         row = minutes.loc[headline] if headline in minutes.index else pd.Series(np.nan, index=PHASES)
         self._span.update(start=minutes.index[0] - HALF_A_MINUTE, end=minutes.index[-1] + HALF_A_MINUTE)
-        self._top.end = ROOM * max(1.0, float(minutes.sum(axis=1).max()))
-        self._most.end = ROOM * max(1.0, float(np.nan_to_num(row.to_numpy(float)).max()))
-        self._bars.patch({"aircraft": [(slice(None), row.to_numpy(np.float64))]})
+        self._top.end = ROOM * max(1.0, float(minutes[list(PHASES)].sum(axis=1).max()))
+        self._most.end = ROOM * max(1.0, float(np.nan_to_num(row[list(PHASES)].to_numpy(float)).max()))
+        self._bars.patch({"aircraft": [(slice(None), row[list(PHASES)].to_numpy(np.float64))]})
 
     def _show_headline(self, headline: Headline) -> None:
         self._tiles["active"]["value"].object = _shown(headline.active_flights, "")

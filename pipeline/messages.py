@@ -1,16 +1,19 @@
 """What a message has to be to count as an observation, and the columns of those that do.
 
-One pass over a batch: orjson reads a message, its types are looked up as one tuple, ranges are checked on whole columns.
+`_read` is the rule: orjson reads a message, and its fields are judged one by one. Nearly every message is just as Contrail's
+producer writes it, and those are read by a typed decoder, many at once (`_written_by_us`), which takes a third of the time.
+Ranges are checked on whole columns.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from types import NoneType
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import orjson
@@ -34,6 +37,7 @@ TYPES: dict[str, tuple[type, ...]] = (
     | {"on_ground": (bool, NoneType)}
 )
 ADDRESS = re.compile("[0-9a-fA-F]{6}")
+HEX = re.compile("[0-9a-fA-F]*")
 OPENING = b'{"icao24":"'  # how Contrail's producer begins a message: Spark takes the address from there
 
 REASONS = (  # in the order in which they are looked for
@@ -48,7 +52,38 @@ REASONS = (  # in the order in which they are looked for
     LONGITUDE := "longitude is outside the globe",
 )
 
+CHUNK = 1000
+
 Floats = npt.NDArray[np.float64]
+
+
+class Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A message of Contrail's own producer: the API's fields, the answer's time and the feed's name."""
+
+    icao24: str
+    callsign: str | None
+    origin_country: str | None
+    time_position: int | None
+    last_contact: int | None
+    longitude: float | None
+    latitude: float | None
+    baro_altitude: float | None
+    on_ground: bool | None
+    velocity: float | None
+    true_track: float | None
+    vertical_rate: float | None
+    sensors: list[int] | None
+    geo_altitude: float | None
+    squawk: str | None
+    spi: bool | None
+    position_source: int | None
+    time: int | None
+    source: str
+    category: int | None = None
+
+
+_decode = msgspec.json.Decoder(Message).decode
+_attributes_of = attrgetter(*NAMES)
 _fields_of = itemgetter(*NAMES)
 _address_of = itemgetter(0)
 _well_typed: dict[tuple[type, ...], bool] = {}
@@ -98,14 +133,15 @@ def _judged(values: Sequence[bytes | None]) -> tuple[list[str | None], list[int]
     found: list[str | None] = []
     rows: list[int] = []
     fields: list[tuple[Any, ...]] = []
-    for place, value in enumerate(values):
-        told = _read(value or b"")
-        if isinstance(told, str):
-            found.append(told)
-        else:
-            found.append(None)
-            rows.append(place)
-            fields.append(told)
+    for begin in range(0, len(values), CHUNK):
+        chunk = [value or b"" for value in values[begin : begin + CHUNK]]
+        for place, told in enumerate(_written_by_us(chunk) or map(_read, chunk), begin):
+            if isinstance(told, str):
+                found.append(told)
+            else:
+                found.append(None)
+                rows.append(place)
+                fields.append(told)
     columns: dict[str, Any] = (
         dict(zip(NAMES, zip(*fields, strict=True), strict=True)) if fields else dict.fromkeys(NAMES, ())
     )
@@ -115,6 +151,30 @@ def _judged(values: Sequence[bytes | None]) -> tuple[list[str | None], list[int]
         for row in np.flatnonzero(wrong):
             found[rows[row]] = found[rows[row]] or reason
     return found, rows, columns
+
+
+def _written_by_us(chunk: Sequence[bytes]) -> list[tuple[Any, ...]] | None:
+    """The fields of messages that are all as Contrail's producer writes them; None when any is not.
+
+    What is taken here `_read` would take as well, with the same values: the decoder allows no other field and no other type,
+    all text is ASCII, and the address at the message's beginning is the one that was decoded.
+    """
+    try:
+        decoded = [_decode(value) for value in chunk]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    heads = np.frombuffer(b"".join([value[: len(OPENING) + 6] for value in chunk]), np.uint8)
+    if len(heads) != len(chunk) * (len(OPENING) + 6) or not b"".join(chunk).isascii():
+        return None
+    heads = heads.reshape(len(chunk), -1)
+    addresses = [message.icao24 for message in decoded]
+    if set(map(len, addresses)) != {6} or not HEX.fullmatch("".join(addresses)):
+        return None
+    if heads[:, len(OPENING) :].tobytes() != "".join(addresses).encode():
+        return None
+    if not (heads[:, : len(OPENING)] == np.frombuffer(OPENING, np.uint8)).all():
+        return None
+    return [_attributes_of(message) for message in decoded]
 
 
 def _read(value: bytes) -> tuple[Any, ...] | str:

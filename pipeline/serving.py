@@ -1,7 +1,7 @@
 """What dashboards read from the tables, by delta-rs and without Spark; the same figures for every page.
 
 Rules: "active" is distinct airborne aircraft, the headline is the last full minute, missing stays missing, and every window
-says whether it is still running, provisional (late reports may change it) or final.
+says whether it was sampled, is still running, provisional (late reports may change it), final or revised.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from pipeline.errors import LakeError
 from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake, Table
 
 MINUTE = timedelta(minutes=1)
+ALERT_WINDOW = timedelta(minutes=5)
 LATENESS = timedelta(minutes=10)
+GRACE = timedelta(minutes=1)
+MEANS = ("altitude_meters", "velocity_kmh")
 SILENT_SECONDS = 10.0
 FRESH_SECONDS, STALE_SECONDS = 60.0, 180.0
 
@@ -74,9 +77,9 @@ class Reader:
         rows: list[dict[str, Any]] = self.table(table, select, rest).to_pylist()
         return rows
 
-    def one(self, table: Table, select: str) -> dict[str, Any]:
-        """The only row of an aggregate over the whole table."""
-        return self.rows(table, select)[0]
+    def one(self, table: Table, select: str, rest: str = "") -> dict[str, Any]:
+        """The only row of an aggregate."""
+        return self.rows(table, select, rest)[0]
 
     def column(self, table: Table, name: str, rest: str) -> Iterator[Any]:
         """One column, value by value."""
@@ -94,25 +97,36 @@ class Freshness:
 
 
 @dataclass(frozen=True)
+class WindowRow:
+    """When a window was written first and last."""
+
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
 class Headline:
-    """The figures of the last full minute; None is missing, never zero."""
+    """The figures of the last full minute that was sampled; None is missing, never zero.
+
+    `anomaly_rate` (0 to 1): anomalous among all aircraft in the five minutes that end with it.
+    """
 
     window_start: datetime
     active_flights: int | None
     mean_altitude_meters: float | None
     mean_velocity_kmh: float | None
+    anomaly_rate: float | None
 
 
 def between(since: datetime, until: datetime, column: str = "window_start") -> str:
     """A condition for [since, until), with the partitions it needs."""
     dates = f"date >= DATE '{since:%Y-%m-%d}' AND date <= DATE '{until:%Y-%m-%d}'"
-    return f"WHERE {dates} AND {column} >= TIMESTAMP '{_sql(since)}' AND {column} < TIMESTAMP '{_sql(until)}'"
+    return f"WHERE {dates} AND {column} >= {_moment(since)} AND {column} < {_moment(until)}"
 
 
 def phase_counts(reader: Reader, since: datetime, until: datetime) -> pd.DataFrame:
     """Rows of `flight_phase_counts` whose window starts in [since, until), sorted by time."""
-    columns = "window_start, flight_phase, observations, aircraft, avg_altitude_meters, altitude_count, avg_velocity_kmh, velocity_count, updated_at"
-    return reader.frame(FLIGHT_PHASE_COUNTS, columns, f"{between(since, until)} ORDER BY window_start, flight_phase")
+    return reader.frame(FLIGHT_PHASE_COUNTS, "*", f"{between(since, until)} ORDER BY window_start, flight_phase")
 
 
 def alerts(reader: Reader, since: datetime, until: datetime) -> pd.DataFrame:
@@ -120,17 +134,36 @@ def alerts(reader: Reader, since: datetime, until: datetime) -> pd.DataFrame:
     return reader.frame(ANOMALY_ALERTS, "*", f"{between(since, until)} ORDER BY window_start, anomaly_rate DESC")
 
 
-def newest_event(reader: Reader) -> datetime | None:
-    """Event time of the newest observation in Silver."""
-    newest = reader.one(FLIGHTS_ML, "max(event_timestamp) AS newest")["newest"]
-    return None if newest is None else newest.astimezone(UTC)
+def last_alerts(reader: Reader, newest: datetime) -> pd.DataFrame:
+    """Rows of `anomaly_alerts` of the last window that has ended, highest rate first."""
+    start = last_full_minute(newest) + MINUTE - ALERT_WINDOW
+    return alerts(reader, start, start + MINUTE)
 
 
-def window_state(start: datetime, newest: datetime, width: timedelta = MINUTE) -> str:
-    """`running` until an observation is newer than its end, `provisional` while late reports may come, then `final`."""
-    if newest < start + width:
+def newest_event(reader: Reader, known: datetime | None = None) -> datetime | None:
+    """Event time of the newest observation in Silver; `known` is what it was before, and makes the look cheap."""
+    since = "" if known is None else f"WHERE date >= DATE '{known:%Y-%m-%d}' AND event_timestamp >= {_moment(known)}"
+    newest = reader.one(FLIGHTS_ML, "max(event_timestamp) AS newest", since)["newest"]
+    return known if newest is None else newest.astimezone(UTC)
+
+
+def window_state(
+    start: datetime, newest: datetime, width: timedelta = MINUTE, row: WindowRow | None = None
+) -> str:
+    """What may still happen to a window.
+
+    `not sampled`: no answer was asked for while it lasted (`row` is None), whatever late reports say of it; `running` until an
+    observation is newer than its end; `provisional` while late reports may come; then `final`, or `revised` when it was
+    written again after it could have been taken for final.
+    """
+    end = start + width
+    if row is None:
+        return "not sampled"
+    if newest < end:
         return "running"
-    return "provisional" if newest < start + width + LATENESS else "final"
+    if newest < end + LATENESS:
+        return "provisional"
+    return "revised" if row.created_at < row.updated_at > end + LATENESS + GRACE else "final"
 
 
 def last_full_minute(newest: datetime) -> datetime:
@@ -138,40 +171,73 @@ def last_full_minute(newest: datetime) -> datetime:
     return newest.replace(second=0, microsecond=0) - MINUTE
 
 
-def headline(reader: Reader, newest: datetime) -> Headline:
-    """The figures of the last full minute.
+def phase_minutes(reader: Reader, since: datetime, until: datetime, newest: datetime) -> pd.DataFrame:
+    """Each minute of [since, until): aircraft per phase, `altitude_meters`, `velocity_kmh` and the window's `state`.
 
-    Active flights are counted in Silver: an aircraft that changes its phase within the minute is in two rows of Gold.
-    Means are weighted by observations.
+    A minute that was not sampled is NaN, not zero; within a sampled one a phase without a row had no aircraft.
     """
-    start = last_full_minute(newest)
-    window = between(start, start + MINUTE, "event_timestamp")
-    airborne = reader.rows(
-        FLIGHTS_ML, "count(DISTINCT icao24) AS aircraft", f"{window} AND NOT coalesce(on_ground, false)"
+    counts = phase_counts(reader, since, until)
+    index = pd.date_range(since, until, freq="1min", inclusive="left")
+    if counts.empty:
+        return pd.DataFrame(np.nan, index, [*PHASES, *MEANS]).assign(state="not sampled")
+    minutes = counts.groupby("window_start").agg(
+        first=("first_snapshot_timestamp", "min"), created_at=("created_at", "min"), updated_at=("updated_at", "max")
     )
-    gold = phase_counts(reader, start, start + MINUTE)
-    if gold.empty:
-        return Headline(start, None, None, None)
-    return Headline(
-        start,
-        int(airborne[0]["aircraft"]),
-        weighted_mean(gold["avg_altitude_meters"], gold["altitude_count"]),
-        weighted_mean(gold["avg_velocity_kmh"], gold["velocity_count"]),
-    )
-
-
-def weighted_mean(means: pd.Series[float], counts: pd.Series[int]) -> float | None:
-    """The mean of all values behind some means; None when there is none."""
-    total = int(counts.sum())
-    return float(np.nansum(means * counts) / total) if total else None
-
-
-def per_minute(counts: pd.DataFrame, since: datetime, until: datetime) -> pd.DataFrame:
-    """Aircraft per phase for every minute of [since, until): a minute without a row of any phase is NaN, not zero."""
-    minutes = pd.date_range(since, until, freq="1min", inclusive="left", tz="UTC" if since.tzinfo is None else None)
+    minutes = minutes[minutes["first"] < minutes.index + MINUTE]
     table = counts.pivot(index="window_start", columns="flight_phase", values="aircraft").reindex(columns=list(PHASES))
-    # Within a sampled minute a phase without a row had no aircraft; a minute without any row was not sampled.
-    return table.fillna(0).reindex(minutes)
+    for name, mean, count in (("altitude_meters", "avg_altitude_meters", "altitude_count"),
+                              ("velocity_kmh", "avg_velocity_kmh", "velocity_count")):  # fmt: skip
+        whole = (counts[mean] * counts[count]).groupby(counts["window_start"]).sum()
+        values = counts[count].groupby(counts["window_start"]).sum()
+        table[name] = whole / values.where(values > 0)
+    table[list(PHASES)] = table[list(PHASES)].fillna(0)
+    table = table.reindex(minutes.index).reindex(index)
+    known = {row.Index: WindowRow(row.created_at, row.updated_at) for row in minutes.itertuples()}
+    return table.assign(state=[window_state(minute, newest, row=known.get(minute)) for minute in index])
+
+
+def trend(reader: Reader, since: datetime, until: datetime, known: pd.DataFrame) -> pd.DataFrame:
+    """Each minute of [since, until): `active` aircraft, and the `anomaly_rate` of the five minutes that end with it.
+
+    `known` is what this function returned before: minutes that were final then are not counted again.
+    """
+    index = pd.date_range(since, until, freq="1min", inclusive="left")
+    kept = known[known.index < max(since, until - LATENESS - 2 * MINUTE)] if len(known) else known
+    begin = max(since, kept.index[-1] + MINUTE) if len(kept) else since
+    active = reader.frame(
+        FLIGHTS_ML,
+        "date_trunc('minute', event_timestamp) AS minute, count(DISTINCT icao24) AS active",
+        f"{between(begin, until, 'event_timestamp')} AND NOT coalesce(on_ground, false) GROUP BY 1",
+    )
+    rates = reader.frame(
+        ANOMALY_ALERTS,
+        "window_start AS minute, CAST(sum(anomalous_aircraft) AS DOUBLE) / sum(aircraft) AS anomaly_rate",
+        f"{between(begin + MINUTE - ALERT_WINDOW, until + MINUTE - ALERT_WINDOW)} GROUP BY 1",
+    )
+    rates["minute"] += ALERT_WINDOW - MINUTE
+    found = pd.concat([active.set_index("minute")["active"], rates.set_index("minute")["anomaly_rate"]], axis=1)
+    return pd.concat([kept, found.astype(float)]).reindex(index)
+
+
+def headline(minutes: pd.DataFrame, trend: pd.DataFrame) -> Headline | None:
+    """The figures of the last full minute that was sampled; None while there is none."""
+    full = minutes[~minutes["state"].isin(["running", "not sampled"])]
+    if full.empty:
+        return None
+    minute, row = full.index[-1], full.iloc[-1]
+    beside = trend.loc[minute] if minute in trend.index else pd.Series(np.nan, trend.columns)
+    active = _known(beside.get("active"))
+    return Headline(
+        minute.to_pydatetime(),
+        None if active is None else int(active),
+        _known(row["altitude_meters"]),
+        _known(row["velocity_kmh"]),
+        _known(beside.get("anomaly_rate")),
+    )
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or np.isnan(value) else float(value)
 
 
 def freshness(newest: datetime | None, status: dict[str, Any] | None, now: float | None = None) -> Freshness:
@@ -210,5 +276,5 @@ def status(lake: Lake) -> dict[str, Any] | None:
     return ops.read(lake, ops.STATUS)
 
 
-def _sql(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _moment(moment: datetime) -> str:
+    return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"

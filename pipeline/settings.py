@@ -76,6 +76,11 @@ def text(value: str) -> str:
     return value.strip()
 
 
+def names(value: str) -> tuple[str, ...]:
+    """Names with commas between them; none at all is fine."""
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
 def web_address(value: str) -> str:
     """An http(s) address."""
     if not value.startswith(("http://", "https://")):
@@ -149,6 +154,9 @@ class Settings:
     s3_access_key: str | None = setting(None, text, "S3 access key; default: the environment's usual chain")
     s3_secret_key: str | None = setting(None, text, "S3 secret key", secret=True)
 
+    operators: tuple[str, ...] = setting(
+        "", names, "users, with commas between, who may act where the page asks for a sign-in; others may look"
+    )
     port: int = setting("5006", number(int, 0, 65_535), "port of the Panel application")
     autostart: bool = setting("yes", yes_or_no, "whether the application starts feed and streams by itself")
 

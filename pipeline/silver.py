@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
@@ -56,14 +57,15 @@ def flights(limits: Limits, buckets: int) -> Callable[[DataFrame], DataFrame]:
 def rejected(raw: DataFrame) -> DataFrame:
     """Rows of Bronze that are no observation, each with its reason: the table `quarantine`."""
 
-    def judge(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def judge(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            judged = batch.assign(reason=pd.Series(messages.reasons(batch["value"].tolist()), batch.index, object))
-            yield judged[judged["reason"].notna()]
+            reasons = pa.array(messages.reasons(batch.column("value").to_pylist()), pa.string())
+            judged = pa.Table.from_batches([batch]).append_column("reason", reasons)
+            yield from judged.filter(reasons.is_valid()).to_batches()
 
     columns = ["value", "topic", "partition", "offset", "kafka_timestamp", "ingest_date"]
     chosen = raw.select(*columns)
-    found = chosen.mapInPandas(judge, StructType([*chosen.schema.fields, StructField("reason", StringType())]))
+    found = chosen.mapInArrow(judge, StructType([*chosen.schema.fields, StructField("reason", StringType())]))
     return found.select("value", "reason", *columns[1:])
 
 

@@ -57,7 +57,8 @@ class Merge:
 
     def _stamped(self, update: pa.Table) -> pa.Table:
         now = datetime.now(UTC)
-        update = update.append_column("updated_at", pa.array([now] * len(update), pa.timestamp("us", tz="UTC")))
+        for written in ("created_at", "updated_at"):
+            update = update.append_column(written, pa.array([now] * len(update), pa.timestamp("us", tz="UTC")))
         update = update.append_column("date", update["window_start"].cast(pa.date32()))
         return update.select(self.table.schema.names).cast(self.table.schema)
 
@@ -74,7 +75,7 @@ class Merge:
             streamed_exec=False,
             commit_properties=CommitProperties(app_transactions=[Transaction(writer, batch)]),
         )
-        merger.when_matched_update_all().when_not_matched_insert_all().execute()
+        merger.when_matched_update_all(except_cols=["created_at"]).when_not_matched_insert_all().execute()
 
     def _predicate(self, update: pa.Table) -> str:
         """Equal keys; and bounds as constants, so that older files are not even opened."""

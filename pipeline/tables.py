@@ -136,6 +136,8 @@ WINDOW = (
     Column("window_end", TIMESTAMP, "UTC", "first moment after the window"),
 )
 UPDATED = (
+    Column("first_snapshot_timestamp", TIMESTAMP, "UTC", "time of the first answer that reported from this window"),
+    Column("created_at", TIMESTAMP, "UTC", "when this row was first written"),
     Column("updated_at", TIMESTAMP, "UTC", "when this row was last written"),
     Column("date", DATE, "UTC", "date of window_start"),
 )

@@ -16,7 +16,7 @@ KEYS = {
     "anomaly_alerts": ("window_start", "origin_country"),
 }
 # Not told by the messages: when Kafka and the merge got them.
-CLOCKS = {"ingest_timestamp", "updated_at"}
+CLOCKS = {"ingest_timestamp", "created_at", "updated_at"}
 
 
 def assert_tables_equal_oracle(lake: Lake, limits: str = "expert") -> list[dict[str, Any]]:

@@ -206,6 +206,7 @@ def phase_counts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "altitude_count": _count(inside, "altitude_meters"),
             "avg_velocity_kmh": _mean(inside, "velocity_kmh"),
             "velocity_count": _count(inside, "velocity_kmh"),
+            "first_snapshot_timestamp": min(row["snapshot_timestamp"] for row in inside),
             "date": start.date(),
         }
         for (start, phase), inside in windows.items()
@@ -235,6 +236,7 @@ def _alert(start: datetime, country: str, inside: list[dict[str, Any]], limits: 
         "anomalous_aircraft": len(anomalous),
         "anomaly_rate": len(anomalous) / len(aircraft),
         "examples": _examples(inside, limits),
+        "first_snapshot_timestamp": min(row["snapshot_timestamp"] for row in inside),
         "date": start.date(),
     }
     for name in ORDER:

@@ -10,7 +10,7 @@ from pipeline import gold
 from pipeline.anomalies import LIMITS
 
 COLUMNS = (
-    "event_timestamp timestamp, icao24 string, callsign string, origin_country string, velocity_kmh double, "
+    "event_timestamp timestamp, snapshot_timestamp timestamp, icao24 string, callsign string, origin_country string, velocity_kmh double, "
     "altitude_meters double, geo_altitude_meters double, vertical_rate double, squawk string, flight_phase string, "
     "previous_timestamp timestamp, previous_phase_timestamp timestamp, anomalies array<string>, "
     "previous_anomaly_timestamp timestamp"
@@ -34,7 +34,7 @@ def row(
     before = before and at(before)
     anomalous_before = anomalous_before and at(anomalous_before)
     figures = (speed, altitude, altitude, 40.0, "7700")
-    return (at(clock), icao24, "SWR1", "Spain", *figures, phase, before, before, list(anomalies), anomalous_before)
+    return (at(clock), at(clock), icao24, "SWR1", "Spain", *figures, phase, before, before, list(anomalies), anomalous_before)
 
 
 def counts(spark, *rows):
