@@ -69,7 +69,9 @@ class Reader:
 
     def frame(self, table: Table, select: str, rest: str = "") -> pd.DataFrame:
         """The same as pandas."""
-        frame: pd.DataFrame = self.table(table, select, rest).to_pandas()
+        found = self.table(table, select, rest)
+        plain = pa.schema([(field.name, _plain(field.type)) for field in found.schema])
+        frame: pd.DataFrame = found.cast(plain).to_pandas()
         return frame
 
     def rows(self, table: Table, select: str, rest: str = "") -> list[dict[str, Any]]:
@@ -234,6 +236,17 @@ def headline(minutes: pd.DataFrame, trend: pd.DataFrame) -> Headline | None:
         _known(row["velocity_kmh"]),
         _known(beside.get("anomaly_rate")),
     )
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """An Arrow type that pandas takes: DataFusion answers in views of strings."""
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_list(kind):
+        return pa.list_(_plain(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _plain(field.type)) for field in kind])
+    return kind
 
 
 def _known(value: float | None) -> float | None:
