@@ -20,6 +20,7 @@ VIEWS = ("app", "explore", "streamlit_dashboard")
 APP_MODULES = sorted(path.stem for path in (ROOT / "app").glob("*.py"))
 WITHOUT_SPARK = (
     "pipeline.__main__",
+    "pipeline.alerting",
     "pipeline.audit",
     "pipeline.broker",
     "pipeline.errors",
