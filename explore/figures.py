@@ -1,0 +1,346 @@
+"""The figures: functions from a DataFrame of Silver (or a sample of it) to a Matplotlib figure, drawn with Seaborn.
+
+Never pyplot: it keeps state that threads share. `weight`, where the DataFrame has it, is how many rows of Silver a row stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from explore.over_time import quality, rhythm, traffic
+from explore.sample import Sample
+from explore.style import (
+    LOOKS,
+    SMALL_POINTS,
+    TEXT_POINTS,
+    Look,
+    canvas,
+    dress,
+    dress_bar,
+    framed,
+    in_words,
+    readable,
+    shortened,
+)
+from pipeline.palette import PHASE_COLOURS
+from pipeline.tables import PHASES
+
+BIN_METERS = 500
+MOST_COUNTRIES = 15
+FEATURES = {
+    "altitude_meters": "altitude",
+    "velocity_kmh": "speed",
+    "altitude_change": "altitude\nchange",
+    "velocity_change": "speed\nchange",
+    "rolling_avg_altitude": "rolling mean\naltitude",
+    "rolling_std_altitude": "rolling std\naltitude",
+    "rolling_avg_velocity": "rolling mean\nspeed",
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One figure to choose: its title, and the function (flights, theme, narrow) that draws it."""
+
+    title: str
+    drawn: Callable[[pd.DataFrame, str, bool], Figure]
+
+
+def altitude_distribution(flights: pd.DataFrame, theme: str = "light", narrow: bool = False) -> Figure:
+    """Reports in each 500 m of barometric altitude, with a kernel density estimate."""
+    look, known = LOOKS[theme], flights.dropna(subset=["altitude_meters"])
+    if known.empty:
+        return in_words("No report here has an altitude.", theme, narrow)
+    figure = canvas(theme, narrow)
+    ax = figure.subplots()
+    sns.histplot(
+        known,
+        x="altitude_meters",
+        binwidth=BIN_METERS,
+        binrange=_whole_bins(known["altitude_meters"]),
+        kde=known["altitude_meters"].nunique() > 1,
+        kde_kws={"bw_adjust": 0.5, "cut": 0},
+        line_kws={"linewidth": 2},
+        color=look.accent,
+        edgecolor=look.background,
+        ax=ax,
+    )
+    dress(ax, look, with_missing("barometric altitude in metres", flights, known), f"reports in each {BIN_METERS} m")
+    _thousands(ax, narrow)
+    return figure
+
+
+def phase_shares(flights: pd.DataFrame, theme: str = "light", narrow: bool = False) -> Figure:
+    """Each flight phase's share of the reports, as a ring."""
+    known = flights.dropna(subset=["flight_phase"])
+    if known.empty:
+        return in_words("No report here has a flight phase.", theme, narrow)
+    look, present = LOOKS[theme], _present(known)
+    counts = [int((known["flight_phase"] == phase).sum()) for phase in present]
+    shares = [count / len(known) for count in counts]
+    figure = canvas(theme, narrow)
+    ax = figure.subplots()
+    wedges, *_ = ax.pie(
+        counts,
+        colors=[PHASE_COLOURS[phase] for phase in present],
+        labels=[phase if share >= 0.03 else "" for phase, share in zip(present, shares, strict=True)],
+        startangle=90,
+        counterclock=False,
+        wedgeprops={"width": 0.38, "edgecolor": look.background, "linewidth": 2},
+        textprops={"color": look.ink, "fontsize": TEXT_POINTS},
+    )
+    ax.text(0, 0, f"{len(known):,}\nreports", ha="center", va="center", color=look.ink, fontsize=14)
+    told = [f"{phase}  {share:.1%}  ({count:,})" for phase, share, count in zip(present, shares, counts, strict=True)]
+    beside: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.15, 0.5)}
+    below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.05)}
+    place = below if narrow else beside
+    ax.legend(wedges, told, frameon=False, labelcolor=look.ink, fontsize=TEXT_POINTS, **place)
+    return figure
+
+
+def country_speeds(flights: pd.DataFrame, theme: str = "light", narrow: bool = False) -> Figure:
+    """Mean ground speed of the fifteen countries with most aircraft, with their aircraft; fastest first."""
+    known = flights.dropna(subset=["velocity_kmh", "origin_country"])
+    if known.empty:
+        return in_words("No report here has a speed and a country.", theme, narrow)
+    table = known.groupby("origin_country").agg(speed=("velocity_kmh", "mean"), aircraft=("icao24", "nunique"))
+    table = table.sort_values(["aircraft", "speed"], ascending=False).head(MOST_COUNTRIES)
+    table = table.sort_values("speed", ascending=False).reset_index()
+    look, figure = LOOKS[theme], canvas(theme, narrow)
+    ax = figure.subplots()
+    sns.barplot(table, x="speed", y="origin_country", color=look.accent, saturation=1, errorbar=None, ax=ax)
+    dress(ax, look, with_missing("mean ground speed in km/h", flights, known), grid="x")
+    for place, (speed, aircraft) in enumerate(zip(table["speed"], table["aircraft"], strict=True)):
+        words = f" {speed:,.0f} km/h · {aircraft:,} aircraft"
+        ax.text(speed, place, words, va="center", color=look.ink, fontsize=SMALL_POINTS)
+    ax.set_xlim(0, table["speed"].max() * (1.9 if narrow else 1.3))
+    ax.locator_params(axis="x", nbins=4 if narrow else 8)
+    ax.set_yticks(ax.get_yticks(), [shortened(name, 14 if narrow else 30) for name in table["origin_country"]])
+    return figure
+
+
+def correlations(flights: pd.DataFrame, theme: str = "light", narrow: bool = False) -> Figure:
+    """Pearson's correlation of the seven features, over the rows that have both; a dash where there is none."""
+    table = flights[list(FEATURES)].astype(float).corr(min_periods=2)
+    if table.isna().all(axis=None):
+        return in_words("No two features vary together here: too few reports.", theme, narrow)
+    look, figure = LOOKS[theme], canvas(theme, narrow)
+    ax = figure.subplots()
+    names = list(FEATURES.values())
+    sns.heatmap(
+        table,
+        vmin=-1,
+        vmax=1,
+        cmap=look.signs,
+        annot=table.map(lambda value: "–" if np.isnan(value) else f"{value:.2f}"),
+        fmt="",
+        annot_kws={"fontsize": 7 if narrow else TEXT_POINTS},
+        linewidths=1,
+        linecolor=look.background,
+        xticklabels=names,
+        yticklabels=names,
+        cbar=not narrow,
+        ax=ax,
+    )
+    readable(ax)
+    dress(ax, look, grid="none").set_facecolor(look.gap)
+    ax.tick_params(axis="x", rotation=90 if narrow else 0, length=0)
+    ax.tick_params(axis="y", rotation=0, length=0)
+    if not narrow:
+        dress_bar(ax.collections[0].colorbar, look, "correlation")
+    return figure
+
+
+def altitude_against_speed(flights: pd.DataFrame, theme: str = "light", narrow: bool = False) -> Figure:
+    """Joint density of altitude and speed of each phase: reports as points, contours of equal density, and both margins."""
+    known = flights.dropna(subset=["altitude_meters", "velocity_kmh", "flight_phase"])
+    if known.empty:
+        return in_words("No report here has both an altitude and a speed.", theme, narrow)
+    look, figure = LOOKS[theme], canvas(theme, narrow)
+    grid = figure.add_gridspec(2, 2, width_ratios=(5, 1), height_ratios=(1, 5))
+    ax = figure.add_subplot(grid[1, 0])
+    top, right = figure.add_subplot(grid[0, 0], sharex=ax), figure.add_subplot(grid[1, 1], sharey=ax)
+    colours = {"hue": "flight_phase", "hue_order": _present(known), "palette": PHASE_COLOURS, "legend": False}
+    axes = {"x": "velocity_kmh", "y": "altitude_meters"}
+    beyond = _frame(ax, known, "velocity_kmh", "x") | _frame(ax, known, "altitude_meters", "y")
+    inside = known[~beyond]
+    sns.scatterplot(inside, **axes, **colours, s=5, alpha=0.35, linewidth=0, ax=ax, rasterized=True)
+    sns.kdeplot(
+        inside,
+        **axes,
+        **colours,
+        common_norm=False,
+        levels=4,
+        thresh=0.15,
+        gridsize=50,
+        linewidths=1.2,
+        warn_singular=False,
+        ax=ax,
+    )
+    margins = {
+        **colours,
+        "common_norm": True,
+        "fill": True,
+        "multiple": "stack",
+        "linewidth": 0,
+        "warn_singular": False,
+    }
+    sns.kdeplot(inside, x=axes["x"], **margins, ax=top)
+    sns.kdeplot(inside, y=axes["y"], **margins, ax=right)
+    words = with_beyond("ground speed in km/h", int(beyond.sum()))
+    dress(ax, look, with_missing(words, flights, known), "barometric altitude in metres", "both")
+    for margin in (top, right):
+        _bare(margin, look)
+    _name_phases(ax, known, look)
+    _thousands(ax, narrow)
+    return figure
+
+
+def vertical_rates(flights: pd.DataFrame, theme: str = "light", narrow: bool = False) -> Figure:
+    """The reported vertical rate in each phase: its density, with median and quartiles."""
+    known = flights.dropna(subset=["vertical_rate", "flight_phase"])
+    if known.empty:
+        return in_words("No report here has a vertical rate.", theme, narrow)
+    look, figure = LOOKS[theme], canvas(theme, narrow)
+    ax, order = figure.subplots(), _present(known)
+    sns.violinplot(
+        known,
+        x="vertical_rate",
+        y="flight_phase",
+        order=order,
+        hue="flight_phase",
+        hue_order=order,
+        palette=PHASE_COLOURS,
+        saturation=1,
+        legend=False,
+        density_norm="width",
+        gridsize=80,
+        cut=0,
+        inner="quart",
+        inner_kws={"color": look.ink, "linewidth": 1},
+        linecolor=look.line,
+        linewidth=0.8,
+        ax=ax,
+    )
+    words = with_beyond("reported vertical rate in m/s", int(_frame(ax, known, "vertical_rate", "x").sum()))
+    dress(ax, look, with_missing(words, flights, known), grid="x")
+    _mark_single_values(ax, known, order, look)
+    counts = known["flight_phase"].value_counts()
+    ax.set_yticks(range(len(order)), [f"{phase}\n{counts[phase]:,} reports" for phase in order])
+    ax.axvline(0, color=look.quiet, linewidth=0.8, linestyle=(0, (3, 3)))
+    return figure
+
+
+FIGURES = {
+    "altitude_distribution": Kind("Altitude distribution", altitude_distribution),
+    "phase_shares": Kind("Flight phases", phase_shares),
+    "country_speeds": Kind("Mean speed by country", country_speeds),
+    "correlations": Kind("Correlation of the features", correlations),
+    "traffic": Kind("Traffic over time", traffic),
+    "altitude_against_speed": Kind("Altitude against speed, by phase", altitude_against_speed),
+    "rhythm": Kind("Rhythm by hour and country", rhythm),
+    "vertical_rates": Kind("Vertical rate by phase", vertical_rates),
+    "quality": Kind("Missing values and anomalies over time", quality),
+}
+
+
+def drawn(name: str, sample: Sample, theme: str = "light", narrow: bool = False, caption: str = "") -> Figure:
+    """A figure of a sample, with its title and caption; KeyError when there is no such figure."""
+    kind = FIGURES[name]
+    if sample.flights.empty:
+        figure = in_words("There is no report in this range with these filters.", theme, narrow)
+    else:
+        figure = kind.drawn(sample.flights, theme, narrow)
+    return framed(figure, kind.title, caption or caption_of(sample), theme, narrow)
+
+
+def caption_of(sample: Sample) -> str:
+    """How many of how many reports a figure is drawn from, and of which time."""
+    taken = len(sample.flights)
+    which = f"all {taken:,} reports" if taken == sample.of else f"{taken:,} of {sample.of:,} reports, a random sample"
+    return f"{which}; {period(sample.since, sample.until)}"
+
+
+def period(since: datetime, until: datetime) -> str:
+    """A range of time in UTC, each date named once."""
+    end = f"{until:%H:%M}" if since.date() == until.date() else f"{until:%Y-%m-%d %H:%M}"
+    return f"{since:%Y-%m-%d %H:%M} to {end} UTC"
+
+
+def with_missing(label: str, flights: pd.DataFrame, known: pd.DataFrame) -> str:
+    """An axis' label, with how many reports are left out because they lack the value."""
+    left_out = len(flights) - len(known)
+    return f"{label}\n({left_out:,} of {len(flights):,} reports lack it)" if left_out else label
+
+
+def with_beyond(label: str, beyond: int) -> str:
+    """An axis' label, with how many reports are outside what it shows."""
+    return f"{label}; {beyond:,} outliers beyond the frame" if beyond else label
+
+
+def _whole_bins(values: pd.Series[float]) -> tuple[float, float]:
+    low = np.floor(values.min() / BIN_METERS) * BIN_METERS
+    return low, max(low + BIN_METERS, np.ceil(values.max() / BIN_METERS) * BIN_METERS)
+
+
+def _thousands(ax: Axes, narrow: bool) -> None:
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.yaxis.set_major_formatter("{x:,.0f}")
+    ax.locator_params(axis="x", nbins=4 if narrow else 10)
+
+
+def _present(known: pd.DataFrame) -> list[str]:
+    found = set(known["flight_phase"])
+    return [phase for phase in PHASES if phase in found]
+
+
+def _bare(margin: Axes, look: Look) -> None:
+    dress(margin, look, grid="none")
+    margin.tick_params(length=0, labelbottom=False, labelleft=False)
+    margin.spines[:].set_visible(False)
+
+
+def _frame(ax: Axes, known: pd.DataFrame, column: str, axis: str) -> pd.Series[bool]:
+    """Let an axis end where all but a thousandth of the values do; returns which are beyond it."""
+    low, high = known[column].quantile([0.0005, 0.9995])
+    room = 0.06 * (high - low) or 1.0
+    low, high = low - room, high + room
+    ax.set(**{f"{axis}lim": (low, high)})
+    return ~known[column].between(low, high)
+
+
+def _mark_single_values(ax: Axes, known: pd.DataFrame, order: list[str], look: Look) -> None:
+    """A phase whose reports all have one value has no density: mark that value."""
+    for place, phase in enumerate(order):
+        values = known.loc[known["flight_phase"] == phase, "vertical_rate"]
+        if values.nunique() == 1:
+            ax.plot(values.iloc[0], place, "D", color=PHASE_COLOURS[phase], markersize=8)
+            words = f"   all at {values.iloc[0]:g} m/s"
+            ax.text(values.iloc[0], place, words, va="center", color=look.ink, fontsize=SMALL_POINTS)
+
+
+def _name_phases(ax: Axes, known: pd.DataFrame, look: Look) -> None:
+    """Name each phase in the lower right, where nothing flies, with a line to its medians."""
+    middles = known.groupby("flight_phase")[["velocity_kmh", "altitude_meters"]].median().sort_values("altitude_meters")
+    counts = known["flight_phase"].value_counts()
+    for place, phase in enumerate(map(str, middles.index)):
+        ax.annotate(
+            f"{phase} {counts[phase]:,}",
+            xy=tuple(middles.loc[phase]),
+            xytext=(0.98, 0.05 + 0.1 * place),
+            textcoords="axes fraction",
+            ha="right",
+            fontsize=SMALL_POINTS,
+            color=look.ink,
+            bbox={"facecolor": look.background, "edgecolor": PHASE_COLOURS[phase], "pad": 2},
+            arrowprops={"arrowstyle": "-", "color": PHASE_COLOURS[phase]},
+        )
