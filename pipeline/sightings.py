@@ -10,6 +10,7 @@ from pipeline.serving import Reader, between
 from pipeline.tables import FLIGHTS_ML
 
 KEPT = timedelta(minutes=5)
+HOUR = timedelta(hours=1)
 OVERLAP = timedelta(seconds=60)
 COLUMNS = (
     "icao24",
@@ -55,3 +56,9 @@ def aircraft(reader: Reader, icao24: str, since: datetime, until: datetime) -> p
         raise ValueError(f"{icao24!r} is no icao24")
     rest = f"{between(since, until, 'event_timestamp')} AND icao24 = '{icao24}' ORDER BY event_timestamp"
     return reader.frame(FLIGHTS_ML, "*", rest)
+
+
+def last_hour(reader: Reader, icao24: str, newest: datetime) -> pd.DataFrame:
+    """`aircraft` in the hour of event time before `newest`, as the table is now."""
+    reader.refresh(FLIGHTS_ML)
+    return aircraft(reader, icao24, newest - HOUR, newest + KEPT)

@@ -1,0 +1,182 @@
+"""The card of one aircraft: who it is, its latest report, its last hour, and what was anomalous about it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+from aircraft_words import anomaly_lines, identity, latest_report
+from bokeh.models import ColumnDataSource, HoverTool, Range1d
+from bokeh.plotting import figure
+from header import update
+from hub import Hub
+from look import CARD, QUIET
+from view_state import ViewState
+
+from pipeline import sightings
+from pipeline.anomalies import LIMITS
+from pipeline.errors import ContrailError
+from pipeline.history import SILENCE_SECONDS
+
+EVERY_SECONDS = 10.0
+ROOM = 0.08
+PROFILES = {"altitude_meters": ("Altitude", "m", "#0072b2"), "velocity_kmh": ("Ground speed", "km/h", "#d55e00")}
+TABLE = """
+<style>
+table { border-collapse: collapse; width: 100%; font-size: 14px; }
+th { text-align: left; font-weight: 400; opacity: 0.85; padding: 2px 12px 2px 0; vertical-align: top; white-space: nowrap; }
+td { padding: 2px 0; font-variant-numeric: tabular-nums; }
+ul { margin: 0; padding-left: 18px; font-size: 14px; font-variant-numeric: tabular-nums; }
+</style>
+"""
+
+
+class AircraftCard:
+    """The aircraft that `state.aircraft` names. `drawn` is called with its rows (empty when it is closed)."""
+
+    def __init__(self, hub: Hub, state: ViewState, drawn: Callable[[pd.DataFrame], None]) -> None:
+        self._hub, self._state, self._drawn = hub, state, drawn
+        self._newest: datetime | None = None
+        self._asking: asyncio.Future[None] | None = None
+        self._asked_at, self._stale = 0.0, True
+        self._latest: pd.Series[Any] | None = None
+        self._title = pmui.Typography("", variant="h6", sx={"flex": "1 1 auto"})
+        close = pmui.Button(label="Close", variant="outlined", size="small", on_click=lambda _: self._close())
+        self._progress = pmui.LinearProgress(visible=False, sizing_mode="stretch_width", margin=0)
+        self._sentence = pmui.Typography("", variant="body2", sx=QUIET)
+        self._facts, self._anomalies = pn.pane.HTML("", margin=0), pn.pane.HTML("", margin=0)
+        self._span = Range1d(0, 1)
+        self._heights = {name: Range1d(0, 1) for name in PROFILES}
+        self._profiles = {name: ColumnDataSource({"time": [], "value": []}) for name in PROFILES}
+        self._body = pmui.Column(
+            self._facts,
+            *(_profile(name, source, self._span, self._heights[name]) for name, source in self._profiles.items()),
+            pmui.Typography("Anomalies of the last hour", variant="subtitle2"),
+            self._anomalies,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self.view = pmui.Paper(
+            pmui.FlexBox(self._title, close, align_items="center", gap="8px", sizing_mode="stretch_width"),
+            self._progress,
+            self._sentence,
+            self._body,
+            visible=bool(state.aircraft),
+            elevation=0,
+            margin=0,
+            sizing_mode="stretch_width",
+            sx=CARD,
+        )
+        state.param.watch(lambda _: self._turn(), "aircraft")
+        self._turn()
+
+    def show(self, newest: datetime | None, *, changed: bool) -> None:
+        """Ask again when the sky has changed, at most every ten seconds; the age is always that of now."""
+        self._newest = newest
+        self._stale |= changed
+        if not self._state.aircraft:
+            return
+        self._show_facts()
+        waiting = self._asking is not None and not self._asking.done()
+        if self._stale and not waiting and newest is not None and time.monotonic() - self._asked_at >= EVERY_SECONDS:
+            self._asking = asyncio.ensure_future(self._ask(self._state.aircraft, newest))
+
+    async def _ask(self, icao24: str, newest: datetime) -> None:
+        self._stale, self._asked_at = False, time.monotonic()
+        try:
+            rows = await self._hub.ask(sightings.last_hour, icao24, newest)
+        except (ContrailError, OSError, ValueError) as error:
+            if icao24 == self._state.aircraft:
+                update(self._progress, visible=False)
+                update(self._sentence, object=escape(str(error)), visible=True)
+            return
+        if icao24 == self._state.aircraft:  # the person may have gone on to another one
+            self._show_rows(icao24, newest, rows)
+        else:
+            self._asked_at = 0.0
+
+    def _turn(self) -> None:
+        """Another aircraft, or none."""
+        icao24 = self._state.aircraft
+        self._latest, self._stale, self._asked_at = None, True, 0.0
+        self._drawn(pd.DataFrame())
+        update(self.view, visible=bool(icao24))
+        update(self._title, object=f"Aircraft {icao24}")
+        update(self._body, visible=False)
+        update(self._sentence, object="Reading the last hour.", visible=True)
+        update(self._progress, visible=bool(icao24))
+
+    def _close(self) -> None:
+        self._state.aircraft = ""
+
+    def _show_rows(self, icao24: str, newest: datetime, rows: pd.DataFrame) -> None:
+        update(self._progress, visible=False)
+        self._drawn(rows)
+        if rows.empty:
+            told = f"No report of an aircraft {icao24} in the hour before {newest.astimezone(UTC):%H:%M:%S} UTC."
+            update(self._sentence, object=told, visible=True)
+            update(self._body, visible=False)
+            return
+        self._latest = rows.iloc[-1]
+        update(self._title, object=escape(self._latest["callsign"] or f"Aircraft {icao24}"))
+        update(self._sentence, visible=False)
+        self._show_facts()
+        update(self._anomalies, object=TABLE + anomaly_lines(rows, LIMITS[self._hub.settings.limits]))
+        self._show_profiles(newest, rows)
+        update(self._body, visible=True)
+
+    def _show_facts(self) -> None:
+        if self._latest is not None:
+            lines = {**identity(self._latest), **latest_report(self._latest, datetime.now(UTC))}
+            rows = "".join(
+                f"<tr><th scope='row'>{escape(name)}</th><td>{escape(told)}</td></tr>" for name, told in lines.items()
+            )
+            update(self._facts, object=f"{TABLE}<table>{rows}</table>")
+
+    def _show_profiles(self, newest: datetime, rows: pd.DataFrame) -> None:
+        for name, source in self._profiles.items():
+            moments, values = broken(rows, name)
+            source.data = {"time": moments, "value": values.astype(np.float32)}
+            known = values[np.isfinite(values)]
+            low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+            room = max(1.0, ROOM * (high - low))
+            self._heights[name].update(start=low - room, end=high + room)
+        until = max(pd.Timestamp(newest), rows["event_timestamp"].iloc[-1]).tz_convert(None)
+        self._span.update(start=until - pd.Timedelta(sightings.HOUR), end=until)
+
+
+def broken(rows: pd.DataFrame, *names: str) -> tuple[npt.NDArray[Any], ...]:
+    """Times (UTC, without zone) and the named columns, with a NaN where the aircraft was silent for over 15 minutes."""
+    moments = rows["event_timestamp"].dt.tz_convert(None).to_numpy("datetime64[ms]")
+    silent = np.flatnonzero(np.diff(moments) > np.timedelta64(SILENCE_SECONDS, "s")) + 1
+    values = (np.insert(rows[name].to_numpy(np.float64), silent, np.nan) for name in names)
+    return np.insert(moments, silent, moments[silent]), *values
+
+
+def _profile(name: str, source: ColumnDataSource, across: Range1d, up: Range1d) -> Any:
+    title, unit, colour = PROFILES[name]
+    plot = figure(
+        x_axis_type="datetime",
+        x_range=across,
+        y_range=up,
+        height=150,
+        sizing_mode="stretch_width",
+        toolbar_location=None,
+        tools="",
+    )
+    plot.line("time", "value", source=source, line_color=colour, line_width=2)
+    dots = plot.scatter("time", "value", source=source, size=3, color=colour)
+    tips = [("time", "@time{%H:%M:%S} UTC"), (title.lower(), f"@value{{0,0}} {unit}")]
+    plot.add_tools(HoverTool(tooltips=tips, formatters={"@time": "datetime"}, renderers=[dots], mode="vline"))
+    plot.yaxis.axis_label = f"{title} ({unit})"
+    plot.yaxis.formatter.use_scientific = False
+    return pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=0)
