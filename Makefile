@@ -12,6 +12,7 @@ setup: .venv/ready
 	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps --editable .
 	$(BIN)/python -m pipeline.jars
+	$(BIN)/python -m pipeline.archive
 	touch $@
 
 run: setup

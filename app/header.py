@@ -21,7 +21,9 @@ class Header:
         self._age = pmui.Chip("no data yet", css_classes=["age"])
         self._pipeline = pmui.Chip("", css_classes=["pipeline"])
         self._credits = pmui.Chip("", css_classes=["credits"], visible=False)
-        self.view = pmui.FlexBox(self._source, self._age, self._pipeline, self._credits, gap="8px", align_items="center")
+        self.view = pmui.FlexBox(
+            self._source, self._age, self._pipeline, self._credits, gap="8px", align_items="center"
+        )
         self.notice = pmui.Alert(
             " ".join(refused), severity="warning", closeable=True, visible=bool(refused), css_classes=["notice"]
         )
@@ -38,7 +40,9 @@ class Header:
         words, colour = pipeline_words(status, self._hub.switching)
         update(self._pipeline, label=words, color=colour)
         credits = credits_left(status)
-        update(self._credits, visible=credits is not None, label=f"{credits:,} credits left" if credits is not None else "")
+        update(
+            self._credits, visible=credits is not None, label=f"{credits:,} credits left" if credits is not None else ""
+        )
 
 
 def update(model: Any, **values: Any) -> None:

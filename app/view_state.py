@@ -152,7 +152,9 @@ def read(search: str, state: ViewState) -> list[str]:
         try:
             taken[name] = PARAMETERS[name].read(text)
         except ValueError as allowed:
-            refused.append(f"The address has {name}={text[:LONGEST_TEXT]!r}, but it has to be {allowed}; it was left out.")
+            refused.append(
+                f"The address has {name}={text[:LONGEST_TEXT]!r}, but it has to be {allowed}; it was left out."
+            )
     if None not in (taken.get("since"), taken.get("until")) and taken["since"] >= taken["until"]:
         refused.append("The address has a range that ends before it begins; it was left out.")
         del taken["since"], taken["until"]

@@ -154,7 +154,13 @@ def deviation(name: str) -> Column:
     """The standard deviation (n-1) of a quantity from its exact sums; null under two values."""
     count, total, high, cross, low = (
         F.col(f"{name}_{part}").cast(f"decimal({digits},0)")
-        for part, digits in (("count", 10), ("sum", 19), ("squares_high", 19), ("squares_cross", 19), ("squares_low", 19))
+        for part, digits in (
+            ("count", 10),
+            ("sum", 19),
+            ("squares_high", 19),
+            ("squares_cross", 19),
+            ("squares_low", 19),
+        )
     )
     split = F.lit(SPLIT).cast("decimal(6,0)")
     squares = ((high * split + cross + cross).cast("decimal(24,0)") * split + low).cast("decimal(28,0)")

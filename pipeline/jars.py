@@ -43,14 +43,18 @@ def jars(part: str, cache: Path, say: Progress = print) -> list[Path]:
 
     Raises JarError when the registry cannot be reached or a file's checksum is not the checked-in one.
     """
-    wanted = checksums()[part]
-    folder = cache / "jars" / _digest(wanted) / part
-    if not folder.exists():
-        _fetch(part, wanted, folder, say)
-    missing = [name for name in wanted if not (folder / name).is_file()]
+    wanted, kept = checksums()[part], folder(part, cache)
+    if not kept.exists():
+        _fetch(part, wanted, kept, say)
+    missing = [name for name in wanted if not (kept / name).is_file()]
     if missing:
-        raise JarError(f"{folder} lacks {missing[0]}: remove that folder, and it is fetched again.")
-    return [folder / name for name in sorted(wanted)]
+        raise JarError(f"{kept} lacks {missing[0]}: remove that folder, and it is fetched again.")
+    return [kept / name for name in sorted(wanted)]
+
+
+def folder(part: str, cache: Path) -> Path:
+    """Where the jars of one part are kept: another list of checksums has another folder."""
+    return cache / "jars" / _digest(checksums()[part]) / part
 
 
 def checksums() -> dict[str, dict[str, str]]:
@@ -63,11 +67,11 @@ def checksums() -> dict[str, dict[str, str]]:
     return listed
 
 
-def _fetch(part: str, wanted: dict[str, str], folder: Path, say: Progress) -> None:
+def _fetch(part: str, wanted: dict[str, str], into: Path, say: Progress) -> None:
     say(f"Fetching {len(wanted)} JVM parts for {part} (once)")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{part}-") as scratch:
-        _resolve([part], Path(scratch), folder.parent.parent, say, len(wanted))
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=into.parent, prefix=f".{part}-") as scratch:
+        _resolve([part], Path(scratch), into.parent.parent, say, len(wanted))
         got = Path(scratch) / part
         for name, digest in wanted.items():
             if not (got / name).is_file():
@@ -80,8 +84,8 @@ def _fetch(part: str, wanted: dict[str, str], folder: Path, say: Progress) -> No
                 )
         for extra in {path.name for path in got.iterdir()} - wanted.keys():
             (got / extra).unlink()
-        if not folder.exists():
-            got.rename(folder)
+        if not into.exists():
+            got.rename(into)
 
 
 def _resolve(parts: list[str], out: Path, cache: Path, say: Progress, expected: int) -> None:

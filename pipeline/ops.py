@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import socket
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +18,8 @@ from pipeline.tables import Lake
 STATUS = "status.json"
 FEEDS = "feed.json"
 LOCK = "driver.lock"
+ACTIONS = "actions.jsonl"
+CHECKPOINTS = "checkpoints.json"
 
 
 def write(lake: Lake, name: str, content: dict[str, Any]) -> None:
@@ -34,18 +38,35 @@ def write(lake: Lake, name: str, content: dict[str, Any]) -> None:
 def read(lake: Lake, name: str) -> dict[str, Any] | None:
     """A state file; None when there is none, or none that can be understood."""
     try:
-        if lake.on_s3:
-            client = _s3(lake)
-            try:
-                body = client.get_object(**_place(lake, name))["Body"].read()
-            except client.exceptions.NoSuchKey:
-                return None
-        else:
-            body = Path(lake.ops(name)).read_bytes()
-        content = json.loads(body)
-    except (FileNotFoundError, ValueError):
+        content = json.loads(_get(lake, name) or b"")
+    except ValueError:
         return None
     return content if isinstance(content, dict) else None
+
+
+def note(lake: Lake, user: str, verb: str, names: Sequence[str], outcome: str) -> None:
+    """Add to the audit log who asked for what, when, and what came of it."""
+    entry = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "user": user, "verb": verb, "names": [*names]}
+    line = json.dumps(entry | {"outcome": outcome}).encode() + b"\n"
+    if lake.on_s3:
+        before = _get(lake, ACTIONS) or b""
+        _s3(lake).put_object(**_place(lake, ACTIONS), Body=before + line)
+        return
+    path = Path(lake.ops(ACTIONS))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        file.write(line)
+
+
+def actions(lake: Lake, most: int) -> list[dict[str, Any]]:
+    """The latest entries of the audit log, newest first; a line that cannot be understood is left out."""
+    found = []
+    for line in reversed((_get(lake, ACTIONS) or b"").splitlines()):
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line))
+        if len(found) == most:
+            break
+    return found
 
 
 def claim_feed(lake: Lake, feed: str, fingerprint: str = "", begins: int | None = None) -> None:
@@ -104,6 +125,20 @@ class DriverLock:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _get(lake: Lake, name: str) -> bytes | None:
+    """A file below `ops/`; None when there is none."""
+    try:
+        if not lake.on_s3:
+            return Path(lake.ops(name)).read_bytes()
+        client = _s3(lake)
+        try:
+            return bytes(client.get_object(**_place(lake, name))["Body"].read())
+        except client.exceptions.NoSuchKey:
+            return None
+    except FileNotFoundError:
+        return None
 
 
 def _place(lake: Lake, name: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -98,8 +98,7 @@ class Freshness:
     reason: str
 
 
-@dataclass(frozen=True)
-class WindowRow:
+class WindowRow(NamedTuple):
     """When a window was written first and last."""
 
     created_at: datetime
@@ -149,9 +148,7 @@ def newest_event(reader: Reader, known: datetime | None = None) -> datetime | No
     return known if newest is None else newest.astimezone(UTC)
 
 
-def window_state(
-    start: datetime, newest: datetime, width: timedelta = MINUTE, row: WindowRow | None = None
-) -> str:
+def window_state(start: datetime, newest: datetime, width: timedelta = MINUTE, row: WindowRow | None = None) -> str:
     """What may still happen to a window.
 
     `not sampled`: no answer was asked for while it lasted (`row` is None), whatever late reports say of it; `running` until an
@@ -185,7 +182,8 @@ def phase_minutes(reader: Reader, since: datetime, until: datetime, newest: date
     minutes = counts.groupby("window_start").agg(
         first=("first_snapshot_timestamp", "min"), created_at=("created_at", "min"), updated_at=("updated_at", "max")
     )
-    minutes = minutes[minutes["first"] < minutes.index + MINUTE]
+    ends = pd.DatetimeIndex(minutes.index) + MINUTE
+    minutes = minutes[minutes["first"] < ends]
     table = counts.pivot(index="window_start", columns="flight_phase", values="aircraft").reindex(columns=list(PHASES))
     for name, mean, count in (("altitude_meters", "avg_altitude_meters", "altitude_count"),
                               ("velocity_kmh", "avg_velocity_kmh", "velocity_count")):  # fmt: skip
@@ -194,7 +192,8 @@ def phase_minutes(reader: Reader, since: datetime, until: datetime, newest: date
         table[name] = whole / values.where(values > 0)
     table[list(PHASES)] = table[list(PHASES)].fillna(0)
     table = table.reindex(minutes.index).reindex(index)
-    known = {row.Index: WindowRow(row.created_at, row.updated_at) for row in minutes.itertuples()}
+    written = zip(minutes["created_at"], minutes["updated_at"], strict=True)
+    known = dict(zip(minutes.index, map(WindowRow._make, written), strict=True))
     return table.assign(state=[window_state(minute, newest, row=known.get(minute)) for minute in index])
 
 

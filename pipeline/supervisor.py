@@ -27,7 +27,7 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from pipeline import ops, spark
+from pipeline import ops, resets, spark
 from pipeline.broker import Broker, create_topic
 from pipeline.diagnosis import explain
 from pipeline.errors import ContrailError, FeedError, StreamError
@@ -62,6 +62,7 @@ class StreamStatus:
     backlog: int | None = None
     watermark: str | None = None
     event_time: str | None = None
+    lag_seconds: float | None = None
     last_batch_at: float | None = None
     cause: str | None = None
     cure: str | None = None
@@ -84,8 +85,9 @@ class _Part:
 class Supervisor:
     """One driver of one lake. `open` it, ask for parts to run, `close` it."""
 
-    def __init__(self, settings: Settings, say: Callable[[str], None] = print) -> None:
+    def __init__(self, settings: Settings, say: Callable[[str], None] = print, archive: str | None = None) -> None:
         self.settings = settings
+        self._archive = archive
         self.lake: Lake = lake_of(settings)
         self._say_to = say
         self._doing = "stopped"
@@ -134,6 +136,19 @@ class Supervisor:
             self._want(chosen)
 
         return self._ask(again)
+
+    def reset(self, stream: str, typed: str) -> Future[None]:
+        """Let a stream and its followers begin anew (`resets`), then run again what ran. Raises StreamError unless `typed` is
+        the stream's name: nobody resets by a slip."""
+        chosen = resets.plan(self.lake, stream).streams
+        if typed != stream:
+            raise StreamError(f"{typed!r} is not {stream!r}: type the stream's name to reset it.")
+        return self._ask(lambda: self._standing_still(chosen, lambda: resets.reset(self.lake, stream)))
+
+    def undo(self, stream: str) -> Future[None]:
+        """Take the stream's last reset back, then run again what ran."""
+        chosen = resets.plan(self.lake, stream).streams
+        return self._ask(lambda: self._standing_still(chosen, lambda: resets.undo(self.lake, stream)))
 
     def drain(self) -> Future[None]:
         """When the feed has ended: let each stream in turn take all that is there, then stop it."""
@@ -222,6 +237,15 @@ class Supervisor:
                 self._stop_query(part)
             self._set(part, "stopped")
 
+    def _standing_still(self, names: Iterable[str], do: Callable[[], None]) -> None:
+        """Do something while these streams do not run."""
+        wanted = [name for name in names if name in self._wanted]
+        self._unwant(names)
+        try:
+            do()
+        finally:
+            self._want(wanted)
+
     def _tend(self) -> None:
         """One look at everything: notice what died, start what is wanted and due, read the streams' progress."""
         self._notice_dead_jvm()
@@ -269,7 +293,7 @@ class Supervisor:
         list(self.lake.create())
         self._say("starting Spark")
         self._publish(now=True)
-        self._spark = spark.session(self.settings, self._say)
+        self._spark = spark.session(self.settings, self._say, self._archive)
         self._say("starting the streams")
 
     def _set_up_failed(self, error: Exception) -> None:
@@ -337,6 +361,9 @@ class Supervisor:
         event_time = progress.get("eventTime") or {}
         status.watermark = event_time.get("watermark", status.watermark)
         status.event_time = event_time.get("max", status.event_time)
+        newest = (progress.get("observedMetrics") or {}).get(spark.NEWEST) or {}
+        if newest.get("at"):
+            status.lag_seconds = status.last_batch_at - datetime.fromisoformat(newest["at"]).timestamp()
         status.detail = {"duration_ms": progress.get("durationMs"), "batch_id": batch}
         status.failures, status.cause, status.cure = 0, None, None
 

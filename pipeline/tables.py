@@ -214,9 +214,9 @@ class Lake:
         """The table's address as Spark wants it."""
         return f"{self.root}/{table.path}"
 
-    def checkpoint(self, stream: str) -> str:
-        """Where a stream keeps its checkpoint."""
-        return f"{self.root}/checkpoints/{stream}"
+    def checkpoint(self, stream: str, generation: int = 0) -> str:
+        """Where a stream keeps its checkpoint; one that has begun anew has another generation (`resets`)."""
+        return f"{self.root}/checkpoints/{stream}" + (f".{generation}" if generation else "")
 
     def ops(self, name: str) -> str:
         """The address of a small state file that any reader may open."""
