@@ -24,7 +24,6 @@ from view_state import ViewState
 
 from pipeline import sightings
 from pipeline.anomalies import LIMITS
-from pipeline.errors import ContrailError
 from pipeline.history import SILENCE_SECONDS
 
 EVERY_SECONDS = 10.0
@@ -45,13 +44,15 @@ class AircraftCard:
 
     def __init__(self, hub: Hub, state: ViewState, drawn: Callable[[pd.DataFrame], None]) -> None:
         self._hub, self._state, self._drawn = hub, state, drawn
-        self._newest: datetime | None = None
-        self._asking: asyncio.Future[None] | None = None
-        self._asked_at, self._stale = 0.0, True
+        self._asking: asyncio.Future[pd.DataFrame] | None = None
+        self._asked = "", datetime.min
+        self._asked_at, self._stale = -EVERY_SECONDS, True
         self._latest: pd.Series[Any] | None = None
         self._title = pmui.Typography("", variant="h6", sx={"flex": "1 1 auto"})
         close = pmui.Button(label="Close", variant="outlined", size="small", on_click=lambda _: self._close())
-        self._progress = pmui.LinearProgress(visible=False, sizing_mode="stretch_width", margin=0)
+        self._progress = pmui.LinearProgress(
+            visible=False, variant="indeterminate", sizing_mode="stretch_width", margin=0
+        )
         self._sentence = pmui.Typography("", variant="body2", sx=QUIET)
         self._facts, self._anomalies = pn.pane.HTML("", margin=0), pn.pane.HTML("", margin=0)
         self._span = Range1d(0, 1)
@@ -80,34 +81,38 @@ class AircraftCard:
         self._turn()
 
     def show(self, newest: datetime | None, *, changed: bool) -> None:
-        """Ask again when the sky has changed, at most every ten seconds; the age is always that of now."""
-        self._newest = newest
+        """Take an answer that has come; ask again when the sky has changed, at most every ten seconds."""
         self._stale |= changed
-        if not self._state.aircraft:
+        self._take()
+        icao24 = self._state.aircraft
+        if not icao24:
             return
         self._show_facts()
-        waiting = self._asking is not None and not self._asking.done()
-        if self._stale and not waiting and newest is not None and time.monotonic() - self._asked_at >= EVERY_SECONDS:
-            self._asking = asyncio.ensure_future(self._ask(self._state.aircraft, newest))
+        if self._stale and self._asking is None and newest and time.monotonic() - self._asked_at >= EVERY_SECONDS:
+            self._stale, self._asked_at = False, time.monotonic()
+            self._asked = icao24, newest
+            self._asking = asyncio.ensure_future(self._hub.ask(sightings.last_hour, icao24, newest))
 
-    async def _ask(self, icao24: str, newest: datetime) -> None:
-        self._stale, self._asked_at = False, time.monotonic()
-        try:
-            rows = await self._hub.ask(sightings.last_hour, icao24, newest)
-        except (ContrailError, OSError, ValueError) as error:
-            if icao24 == self._state.aircraft:
-                update(self._progress, visible=False)
-                update(self._sentence, object=escape(str(error)), visible=True)
+    def _take(self) -> None:
+        """Show the answer, unless the person has gone on to another aircraft meanwhile."""
+        if self._asking is None or not self._asking.done():
             return
-        if icao24 == self._state.aircraft:  # the person may have gone on to another one
-            self._show_rows(icao24, newest, rows)
+        answer, self._asking = self._asking, None
+        icao24, newest = self._asked
+        if answer.cancelled() or icao24 != self._state.aircraft:
+            self._stale, self._asked_at = True, -EVERY_SECONDS
+            return
+        update(self._progress, visible=False)
+        error = answer.exception()
+        if error is None:
+            self._show_rows(icao24, newest, answer.result())
         else:
-            self._asked_at = 0.0
+            update(self._sentence, object=f"The last hour could not be read: {escape(str(error))}", visible=True)
 
     def _turn(self) -> None:
         """Another aircraft, or none."""
         icao24 = self._state.aircraft
-        self._latest, self._stale, self._asked_at = None, True, 0.0
+        self._latest, self._stale, self._asked_at = None, True, -EVERY_SECONDS
         self._drawn(pd.DataFrame())
         update(self.view, visible=bool(icao24))
         update(self._title, object=f"Aircraft {icao24}")
@@ -119,7 +124,6 @@ class AircraftCard:
         self._state.aircraft = ""
 
     def _show_rows(self, icao24: str, newest: datetime, rows: pd.DataFrame) -> None:
-        update(self._progress, visible=False)
         self._drawn(rows)
         if rows.empty:
             told = f"No report of an aircraft {icao24} in the hour before {newest.astimezone(UTC):%H:%M:%S} UTC."

@@ -24,6 +24,7 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 from coastline import lines
+from packed_sky import MISSING
 
 from pipeline.palette import PHASE_COLOURS
 from pipeline.tables import PHASES
@@ -53,8 +54,8 @@ EMPTY: dict[str, npt.NDArray[Any]] = {
         ("last", np.uint32),
         ("icao24", np.uint32),
         ("country", np.uint16),
-        ("altitude", np.float32),
-        ("speed", np.float32),
+        ("altitude", np.int32),
+        ("speed", np.int32),
         ("time", np.uint32),
     )
 }
@@ -89,8 +90,8 @@ DECODE = {
     "icao24": 'return value.toString(16).padStart(6, "0")',
     "country": 'return countries[value] || "–"',
     "phase": 'return phases[value] ?? "–"',
-    "altitude": 'return isNaN(value) ? "–" : Math.round(value).toLocaleString("en") + " m"',
-    "speed": 'return isNaN(value) ? "–" : Math.round(value).toLocaleString("en") + " km/h"',
+    "altitude": 'return value == MISSING ? "–" : Math.round(value).toLocaleString("en") + " m"',
+    "speed": 'return value == MISSING ? "–" : Math.round(value).toLocaleString("en") + " km/h"',
     "start": """
         const opening = source.data.end[special_vars.index] - value
         return opening == 360 ? "–" : ((630 - value - opening / 2) % 360) + "°"
@@ -192,12 +193,12 @@ class SkyMap:
 
     def _add_hover(self, source: ColumnDataSource, place: Any) -> CustomJSHover:
         """What a person reads at an aircraft; returns the decoder that knows the countries."""
-        args = {"source": source, "phases": list(PHASES), "countries": []}
+        args = {"source": source, "phases": list(PHASES), "countries": [], "MISSING": MISSING}
         decoders = {name: CustomJSHover(args=args, code=code) for name, code in DECODE.items()}
         tips = [(label, f"@{name}{{custom}}") for name, label in TIPS.items()]
         formatters = {f"@{name}": decoder for name, decoder in decoders.items()}
         self.figure.add_tools(
-            HoverTool(tooltips=tips, formatters=formatters, renderers=[place], visible=False, limit=3)
+            HoverTool(tooltips=tips, formatters=formatters, renderers=[place], visible=False, limit=1)
         )
         return decoders["country"]
 

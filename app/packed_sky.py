@@ -23,6 +23,7 @@ Array = npt.NDArray[Any]
 Flags = npt.NDArray[np.bool_]
 
 CALLSIGN_LETTERS = 8
+MISSING = -(2**31)  # the browser's hover takes no NaN
 HALF_OPENING = 20  # degrees to each side: an aircraft is a wedge, its tip where the aircraft is
 FLYING, TAXIING, TRACKLESS = 10, 7, 4  # radius in screen pixels
 
@@ -88,8 +89,8 @@ def packed(sky: pd.DataFrame) -> PackedSky:
         "last": last,
         "icao24": address_numbers(addresses),
         "country": codes.astype(np.uint16),
-        "altitude": _floats(sky["altitude_meters"]).astype(np.float32),
-        "speed": _floats(sky["velocity_kmh"]).astype(np.float32),
+        "altitude": whole(_floats(sky["altitude_meters"])),
+        "speed": whole(_floats(sky["velocity_kmh"])),
         "time": sky["event_timestamp"].dt.as_unit("s").astype("int64").to_numpy().astype(np.uint32),
     }
     newest = sky["event_timestamp"].max().to_pydatetime() if len(sky) else None
@@ -140,7 +141,8 @@ def passing(sky: PackedSky, filters: Filters) -> Flags:
         found &= np.isin(sky.columns["country"], chosen)
     if filters.altitudes is not None:
         low, high = filters.altitudes
-        found &= (sky.columns["altitude"] >= low) & (sky.columns["altitude"] <= high)
+        altitude = sky.columns["altitude"]
+        found &= (altitude != MISSING) & (altitude >= low) & (altitude <= high)
     if filters.find.strip():
         found &= having(sky, filters.find)
     return found
@@ -166,6 +168,11 @@ def named(sky: PackedSky, text: str) -> list[str]:
         if found.any():
             return [address.decode() for address in sky.addresses[found]]
     return []
+
+
+def whole(values: npt.NDArray[np.float64]) -> Array:
+    """Values rounded to whole units, `MISSING` where there is none."""
+    return np.where(np.isfinite(values), np.rint(values), MISSING).astype(np.int32)
 
 
 def emergencies(squawks: Array, grounded: Flags) -> Flags:
