@@ -1,11 +1,36 @@
-"""The Explore tab."""
+"""The Explore tab: a statistical figure of a sample of Silver, of the time, the phases and the countries that one chooses."""
 
 from __future__ import annotations
 
+import asyncio
+import io
+import logging
+import time
+from datetime import datetime
+from typing import Any
+
+import panel as pn
 import panel_material_ui as pmui
+from gallery import GALLERY, Picture, Range, Wish, is_current
+from header import update
 from hub import Hub
+from look import CARD, NUMBERS, QUIET
 from snapshot import Snapshot
-from view_state import ViewState
+from view_state import LONGEST_LIST, RANGES, ViewState
+
+from explore.figures import FIGURES, period
+from explore.sample import reach
+from pipeline.errors import ContrailError
+from pipeline.tables import PHASES
+
+TIMES = {"Last 15 minutes": "15m", "Last hour": "1h", "Last 6 hours": "6h", "All there is": "all"}
+FIRST = next(iter(FIGURES))
+PATIENCE_LOOKS = 8
+RETRY_SECONDS = 10.0
+SAYS_NOTHING = "Waiting for the first observations."
+WIDTHS = {"figure": "1 1 240px", "time": "1 1 170px", "phases": "2 1 240px", "countries": "2 1 240px"}
+
+log = logging.getLogger("contrail.app")
 
 
 class ExploreTab:
@@ -13,7 +38,188 @@ class ExploreTab:
 
     def __init__(self, hub: Hub, state: ViewState, user: str) -> None:
         self._hub, self._state = hub, state
-        self.view = pmui.Column(pmui.Typography("Explore"), sizing_mode="stretch_width", margin=(12, 16))
+        self._task: asyncio.Future[Picture] | None = None
+        self._asked: Wish | None = None
+        self._drawn: Wish | None = None
+        self._picture: Picture | None = None
+        self._anew, self._looks, self._failed_at = False, 0, float("-inf")
+        self._all_since: datetime | None = None
+        self._make_controls()
+        self._make_picture()
+        self._watch()
+        self._follow()
+        self.view = self._laid_out()
 
     def show(self, snapshot: Snapshot) -> None:
-        """Show what is new."""
+        """Show what was drawn, and ask for what is to be seen now."""
+        self._looks += 1
+        if self._task is not None and self._task.done():
+            self._receive(self._task)
+            self._task = None
+        if snapshot.newest is None:
+            update(self._told, object=snapshot.trouble or SAYS_NOTHING)
+        elif self._task is None and self._is_due(snapshot):
+            self._asked, anew, self._anew = self._wish(), self._anew, False
+            self._task = asyncio.ensure_future(GALLERY.picture(self._hub, self._asked, anew=anew))
+        update(self._progress, visible=self._task is not None)
+
+    def _is_due(self, snapshot: Snapshot) -> bool:
+        """Whether another picture is to be asked for; the browser's width is awaited for two seconds at most."""
+        if self._screen.current is None and self._looks < PATIENCE_LOOKS:
+            return False
+        wish = self._wish()
+        if self._anew or wish != self._asked:
+            return True
+        if time.monotonic() - self._failed_at < RETRY_SECONDS:
+            return False
+        return self._picture is None or not is_current(self._picture, snapshot.versions.get("flights_ml", -1))
+
+    def _wish(self) -> Wish:
+        state = self._state
+        figure = state.figure if state.figure in FIGURES else FIRST
+        lake = self._hub.supervisor.lake.root
+        span = Range(lake, RANGES[state.range], state.since, state.until, tuple(state.countries), tuple(state.phases))
+        return Wish(figure, state.theme, self._screen.current is self._small, span)
+
+    def _receive(self, task: asyncio.Future[Picture]) -> None:
+        try:
+            self._show_picture(task.result())
+            self._failed_at = float("-inf")
+        except ContrailError as error:
+            self._fail(str(error))
+        except Exception as error:
+            log.exception("A figure could not be drawn")
+            self._fail(f"The figure could not be drawn: {error}")
+
+    def _fail(self, sentence: str) -> None:
+        self._failed_at = time.monotonic()
+        update(self._trouble, object=sentence, visible=True)
+
+    def _show_picture(self, picture: Picture) -> None:
+        if self._asked != self._wish():
+            return  # something else is wanted by now: it is asked for next
+        unknown = self._state.figure not in ("", *FIGURES)
+        words = f"There is no figure named {self._state.figure!r}; this is another one." if unknown else ""
+        update(self._trouble, object=words, visible=unknown)
+        if picture is not self._picture:
+            self._image.param.update(object=picture.png, alt_text=picture.words)
+        self._picture = picture
+        self._told.object = (
+            f"From version {picture.version:,} of flights_ml, read at {picture.read_at:%H:%M:%S} UTC. "
+            "Drawn again each minute while there is more to show."
+        )
+        self._offer(picture.countries)
+        name = f"contrail_{self._asked.figure}_{picture.until:%Y%m%dT%H%MZ}.png"
+        update(self._download, disabled=False, filename=name)
+        update(self._enlarge, disabled=False)
+
+    def _offer(self, countries: tuple[str, ...]) -> None:
+        offered = sorted({*countries, *self._state.countries})
+        update(self._countries, options=offered)
+
+    def _make_controls(self) -> None:
+        titles = {kind.title: name for name, kind in FIGURES.items()}
+        self._figure = pmui.Select(label="Figure", options=titles, value=FIRST, sizing_mode="stretch_width")
+        self._time = pmui.Select(label="Time", options=TIMES, value="1h", sizing_mode="stretch_width")
+        self._phases = pmui.MultiChoice(
+            label="Phases (none chosen: all)",
+            options={phase.capitalize(): phase for phase in PHASES},
+            sizing_mode="stretch_width",
+        )
+        self._countries = pmui.MultiChoice(
+            label="Countries (none chosen: all)",
+            options=sorted(self._state.countries),
+            max_items=LONGEST_LIST,
+            searchable=True,
+            sizing_mode="stretch_width",
+        )
+
+    def _make_picture(self) -> None:
+        self._small, large = pmui.Column(), pmui.Column()
+        self._screen = pmui.BreakpointSwitcher(breakpoint="sm", small=self._small, large=large, height=0)
+        self._image = pn.pane.PNG(None, alt_text="No figure yet", sizing_mode="scale_width", max_width=1280)
+        self._large = pn.pane.PNG(None, alt_text="", sizing_mode="fixed")
+        self._progress = pmui.LinearProgress(sizing_mode="stretch_width", description="The figure is being drawn")
+        self._trouble = pmui.Alert("", severity="warning", visible=False, sizing_mode="stretch_width")
+        self._told = pmui.Typography(SAYS_NOTHING, variant="body2", sx=QUIET | NUMBERS)
+        self._refresh = pmui.Button(label="Refresh", variant="outlined", on_click=lambda _: self._draw_anew())
+        self._enlarge = pmui.Button(label="Enlarge", variant="outlined", disabled=True, on_click=lambda _: self._open())
+        self._download = pmui.FileDownload(
+            callback=lambda: io.BytesIO(self._picture.png if self._picture else b""),
+            filename="contrail.png",
+            label="Download PNG",
+            variant="outlined",
+            disabled=True,
+        )
+        self._dialog = pmui.Dialog(
+            pmui.Column(self._large, scroll=True), full_screen=True, show_close_button=True, close_on_click=True
+        )
+
+    def _laid_out(self) -> Any:
+        controls = {
+            "figure": self._figure, "time": self._time, "phases": self._phases, "countries": self._countries
+        }  # fmt: skip
+        for name, control in controls.items():
+            control.styles = {"flex": WIDTHS[name], "minWidth": "0"}
+        row = {"gap": "12px", "sizing_mode": "stretch_width", "align_items": "center"}
+        buttons = pmui.FlexBox(self._refresh, self._enlarge, self._download, gap="8px", align_items="center")
+        return pmui.Column(
+            self._screen,
+            pmui.FlexBox(*controls.values(), **row),
+            self._trouble,
+            pmui.Paper(
+                self._progress, self._image, self._told, buttons, elevation=0, sx=CARD, sizing_mode="stretch_width"
+            ),
+            self._dialog,
+            sizing_mode="stretch_width",
+            margin=(12, 16),
+        )
+
+    def _watch(self) -> None:
+        state = self._state
+        self._figure.param.watch(lambda event: state.param.update(figure=event.new), "value")
+        self._phases.param.watch(lambda event: state.param.update(phases=list(event.new)), "value")
+        self._countries.param.watch(lambda event: state.param.update(countries=list(event.new)), "value")
+        self._time.param.watch(self._choose_time, "value")
+        state.param.watch(lambda _: self._follow(), ["figure", "phases", "countries", "range", "since", "until"])
+
+    def _follow(self) -> None:
+        """Let the controls say what the state says."""
+        state = self._state
+        update(self._figure, value=state.figure if state.figure in FIGURES else FIRST)
+        update(self._phases, value=list(state.phases))
+        self._offer(self._picture.countries if self._picture else ())
+        update(self._countries, value=list(state.countries))
+        chosen = state.range
+        options = dict(TIMES)
+        if state.since is not None or state.until is not None:
+            is_all = state.until is None and state.since == self._all_since
+            chosen = "all" if is_all else "chosen"
+            options |= {} if is_all else {range_words(state.since, state.until): "chosen"}
+        if self._time.options != options or self._time.value != chosen:
+            self._time.param.update(options=options, value=chosen)
+
+    async def _choose_time(self, event: Any) -> None:
+        state = self._state
+        if event.new in RANGES:
+            state.param.update(range=event.new, since=None, until=None)
+        elif event.new == "all" and (state.until is not None or state.since is None or state.since != self._all_since):
+            found = await self._hub.ask(reach)
+            if found is not None:
+                self._all_since = found[0].replace(second=0, microsecond=0)
+                state.param.update(since=self._all_since, until=None)
+
+    def _draw_anew(self) -> None:
+        self._anew = True
+
+    def _open(self) -> None:
+        if self._picture is not None:
+            self._large.param.update(object=self._picture.png, alt_text=self._picture.words)
+            self._dialog.param.update(title=self._picture.title, open=True)
+
+
+def range_words(since: datetime | None, until: datetime | None) -> str:
+    """A range that was set elsewhere, or by the address."""
+    if since is not None and until is not None:
+        return period(since, until)
+    return f"Since {since:%Y-%m-%d %H:%M} UTC" if since is not None else f"Until {until:%Y-%m-%d %H:%M} UTC"

@@ -264,10 +264,11 @@ def drawn(name: str, sample: Sample, theme: str = "light", narrow: bool = False,
 
 
 def caption_of(sample: Sample) -> str:
-    """How many of how many reports a figure is drawn from, and of which time."""
+    """How many of how many reports a figure is drawn from, of which time and filters, and of which version of the table."""
     taken = len(sample.flights)
     which = f"all {taken:,} reports" if taken == sample.of else f"{taken:,} of {sample.of:,} reports, a random sample"
-    return f"{which}; {period(sample.since, sample.until)}"
+    told = (which, period(sample.since, sample.until), ", ".join(sample.phases), ", ".join(sample.countries))
+    return "; ".join([*filter(None, told), f"flights_ml version {sample.version}"])
 
 
 def period(since: datetime, until: datetime) -> str:

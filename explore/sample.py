@@ -24,7 +24,7 @@ class Sample:
     """At most `MOST` of the `of` rows of Silver in [since, until), each as likely as any other, sorted by time.
 
     `flights` has `COLUMNS` and `weight`, the rows of Silver that a row stands for: sums of it estimate counts. `version` is the
-    table's; `countries` are all in that range, most rows first, whatever was filtered.
+    table's; `countries` and `phases` are the filters; `present` are all countries in that range, most rows first.
     """
 
     flights: pd.DataFrame
@@ -32,7 +32,9 @@ class Sample:
     since: datetime
     until: datetime
     version: int
-    countries: tuple[str, ...]
+    countries: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ()
+    present: tuple[str, ...] = ()
 
 
 def reach(reader: Reader) -> tuple[datetime, datetime] | None:
@@ -69,7 +71,7 @@ def taken(
     flights = flights.sort_values(["event_timestamp", "icao24"], ignore_index=True)
     flights["weight"] = of / max(1, len(flights))
     ranked = counts.groupby("origin_country")["n"].sum().sort_values(ascending=False, kind="stable")
-    return Sample(flights, of, since, until, version, tuple(map(str, ranked.index)))
+    return Sample(flights, of, since, until, version, tuple(countries), tuple(phases), tuple(map(str, ranked.index)))
 
 
 def _named(values: pd.Series[str], names: Sequence[str]) -> pd.Series[bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +83,7 @@ def framed(figure: Figure, title: str, caption: str, theme: str, narrow: bool) -
     """The figure with its title above and its caption below."""
     look = LOOKS[theme]
     figure.suptitle(title, x=0.01, ha="left", color=look.ink, fontsize=TITLE_POINTS, fontweight="bold", wrap=True)
-    text = caption.replace("; ", ";\n") if narrow else caption
+    text = textwrap.fill(caption, 62 if narrow else 140)
     figure.supxlabel(text, x=0.01, ha="left", color=look.quiet, fontsize=SMALL_POINTS)
     return figure
 

@@ -1,0 +1,173 @@
+"""Pictures of the figures, for all sessions: one worker draws, and a picture is kept until the table has moved on."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Generic, Protocol, TypeVar
+
+from header import LABELS
+from hub import Hub
+
+from explore import figures
+from explore.sample import Sample, taken
+from pipeline.serving import Reader
+
+KEPT_PICTURES, KEPT_SAMPLES = 64, 8
+KEPT_FOR = timedelta(minutes=1)
+DPI = 160
+
+
+@dataclass(frozen=True)
+class Range:
+    """Which reports: [since, until), where `until` is the last full minute and `since` is `minutes` before when they are None."""
+
+    lake: str
+    minutes: int
+    since: datetime | None
+    until: datetime | None
+    countries: tuple[str, ...]
+    phases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What someone wants to see."""
+
+    figure: str
+    theme: str
+    narrow: bool
+    range: Range
+
+
+class Kept(Protocol):
+    """What is kept: of which version of the table, and when that was read."""
+
+    @property
+    def version(self) -> int:
+        """The table's version."""
+
+    @property
+    def read_at(self) -> datetime:
+        """The moment when it was read, UTC."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A sample, and when it was read."""
+
+    sample: Sample
+    read_at: datetime
+
+    @property
+    def version(self) -> int:
+        """The table's version."""
+        return self.sample.version
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure as PNG; `countries` are those that its range has, most reports first."""
+
+    png: bytes
+    title: str
+    caption: str
+    version: int
+    read_at: datetime
+    until: datetime
+    countries: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """What the picture shows, for those who do not see it."""
+        return f"{self.title}. {self.caption}."
+
+
+Key = TypeVar("Key")
+Value = TypeVar("Value", bound=Kept)
+
+
+class Recent(Generic[Key, Value]):
+    """The values used last, at most so many."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+
+    def get(self, key: Key, version: int) -> Value | None:
+        """The value, unless it is out of date."""
+        value = self._values.get(key)
+        if value is None or not is_current(value, version):
+            return None
+        self._values.move_to_end(key)
+        return value
+
+    def put(self, key: Key, value: Value) -> Value:
+        """Keep a value, and let go of the one not used for longest."""
+        self._values[key] = value
+        self._values.move_to_end(key)
+        while len(self._values) > self._most:
+            self._values.popitem(last=False)
+        return value
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class Gallery:
+    """Draws what is wished for. To be called on the event loop."""
+
+    def __init__(self) -> None:
+        self._pictures: Recent[Wish, Picture] = Recent(KEPT_PICTURES)
+        self._samples: Recent[Range, Taken] = Recent(KEPT_SAMPLES)
+        self._drawing: dict[Wish, asyncio.Future[Picture]] = {}
+        # One: Matplotlib is not made for threads, and drawing takes the interpreter from the page.
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="figures")
+
+    async def picture(self, hub: Hub, wish: Wish, *, anew: bool = False) -> Picture:
+        """The picture: a kept one that is current, one that is being drawn for someone else, or (`anew`: always) a new one."""
+        kept = None if anew else self._pictures.get(wish, hub.latest.versions.get("flights_ml", -1))
+        if kept is not None:
+            return kept
+        if wish not in self._drawing:
+            drawing = asyncio.ensure_future(self._drawn(hub, wish, anew))
+            self._drawing[wish] = drawing
+            drawing.add_done_callback(lambda _: self._drawing.pop(wish))
+        return await asyncio.shield(self._drawing[wish])
+
+    async def _drawn(self, hub: Hub, wish: Wish, anew: bool) -> Picture:
+        found = None if anew else self._samples.get(wish.range, hub.latest.versions.get("flights_ml", -1))
+        if found is None:
+            found = self._samples.put(wish.range, await hub.ask(sampled, wish.range, hub.latest.newest))
+        label, loop = LABELS[hub.settings.source], asyncio.get_running_loop()
+        return self._pictures.put(wish, await loop.run_in_executor(self._worker, rendered, wish, found, label))
+
+
+def is_current(kept: Kept, version: int) -> bool:
+    """Whether it is of this version of the table, or not yet a minute old: a table in use has a new version each second."""
+    return kept.version == version or datetime.now(UTC) - kept.read_at < KEPT_FOR
+
+
+def sampled(reader: Reader, wanted: Range, newest: datetime | None) -> Taken:
+    """A sample of the range; without an `until` it ends with the last full minute before the `newest` report."""
+    now = datetime.now(UTC)
+    until = wanted.until or (newest or now).replace(second=0, microsecond=0)
+    since = wanted.since or until - timedelta(minutes=wanted.minutes)
+    return Taken(taken(reader, min(since, until), until, wanted.countries, wanted.phases), now)
+
+
+def rendered(wish: Wish, found: Taken, label: str) -> Picture:
+    """Draw a figure; `label` says where the data comes from. On the worker's thread."""
+    sample, title = found.sample, figures.FIGURES[wish.figure].title
+    caption = f"{label}: {figures.caption_of(sample)}"
+    figure = figures.drawn(wish.figure, sample, wish.theme, wish.narrow, caption)
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=DPI)
+    return Picture(png.getvalue(), title, caption, sample.version, found.read_at, sample.until, sample.present)
+
+
+GALLERY = Gallery()
