@@ -30,9 +30,9 @@ RANGE_WORDS = {"15m": "15 minutes", "1h": "hour", "6h": "6 hours"}
 COLUMNS = {
     "country": "Country",
     "window": "Window (UTC)",
-    "minutes": "Minutes",
-    "peak": "Peak rate, %",
-    "aircraft": "Anomalous aircraft",
+    "minutes": "Min.",
+    "peak": "Peak, %",
+    "aircraft": "Anomalous",
     "reasons": "Main reasons",
     "state": "State",
 }
@@ -237,6 +237,7 @@ def _table() -> Any:
         page_size=10,
         layout="fit_data_stretch",
         formatters={name: {"type": "plaintext"} for name in COLUMNS},
+        stylesheets=[":host .tabulator { font-size: 13px; }"],
         sizing_mode="stretch_width",
         visible=False,
     )

@@ -37,6 +37,20 @@ class Then:
     now: Headline | None
 
 
+@dataclass(frozen=True, eq=False)
+class Range:
+    """`steps` of [since, until) as `history` returns them, and where it was asked for those of a day earlier (`before`).
+
+    `before` has the index of `steps`; `extent` is what the table holds at all.
+    """
+
+    since: datetime
+    until: datetime
+    steps: pd.DataFrame
+    before: pd.DataFrame | None
+    extent: tuple[datetime, datetime] | None
+
+
 def step_minutes(since: datetime, until: datetime) -> int:
     """The shortest step that cuts a range into `POINTS` or fewer."""
     least = (until - since) / MINUTE / POINTS
@@ -55,6 +69,15 @@ def history(reader: Reader, since: datetime, until: datetime) -> pd.DataFrame:
     index = pd.date_range(_floor(since, step), until, freq=f"{step}min", inclusive="left")
     phases = _phases(reader, since, until, step).reindex(index)
     return phases.assign(anomaly_rate=_rates(reader, since, until, step).reindex(index))
+
+
+def looked_up(reader: Reader, since: datetime, until: datetime, compare: bool) -> Range:
+    """A range, and when asked for the same range a day earlier."""
+    steps, before = history(reader, since, until), None
+    if compare:
+        before = history(reader, since - DAY, until - DAY)
+        before.index = steps.index
+    return Range(since, until, steps, before, extent(reader))
 
 
 def extent(reader: Reader) -> tuple[datetime, datetime] | None:
