@@ -28,7 +28,7 @@ from pipeline.history import SILENCE_SECONDS
 
 EVERY_SECONDS = 10.0
 ROOM = 0.08
-PROFILES = {"altitude_meters": ("Altitude", "m", "#0072b2"), "velocity_kmh": ("Ground speed", "km/h", "#d55e00")}
+PROFILES = {"altitude_meters": ("Altitude", "m", "#0072b2"), "velocity_kmh": ("Speed", "km/h", "#d55e00")}
 TABLE = """
 <style>
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
@@ -48,13 +48,13 @@ class AircraftCard:
         self._asked = "", datetime.min
         self._asked_at, self._stale = -EVERY_SECONDS, True
         self._latest: pd.Series[Any] | None = None
-        self._title = pmui.Typography("", variant="h6", sx={"flex": "1 1 auto"})
+        self._title = pmui.Typography("", variant="h6")
         close = pmui.Button(label="Close", variant="outlined", size="small", on_click=lambda _: self._close())
         self._progress = pmui.LinearProgress(
             visible=False, variant="indeterminate", sizing_mode="stretch_width", margin=0
         )
         self._sentence = pmui.Typography("", variant="body2", sx=QUIET)
-        self._facts, self._anomalies = pn.pane.HTML("", margin=0), pn.pane.HTML("", margin=0)
+        self._facts, self._anomalies = pn.pane.HTML("", margin=(0, 10)), pn.pane.HTML("", margin=(0, 10))
         self._span = Range1d(0, 1)
         self._heights = {name: Range1d(0, 1) for name in PROFILES}
         self._profiles = {name: ColumnDataSource({"time": [], "value": []}) for name in PROFILES}
@@ -67,7 +67,9 @@ class AircraftCard:
             margin=0,
         )
         self.view = pmui.Paper(
-            pmui.FlexBox(self._title, close, align_items="center", gap="8px", sizing_mode="stretch_width"),
+            pmui.FlexBox(
+                self._title, close, align_items="center", justify_content="space-between", sizing_mode="stretch_width"
+            ),
             self._progress,
             self._sentence,
             self._body,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from typing import Any
@@ -113,17 +114,51 @@ def squawk(code: Any) -> str:
 
 def anomaly_lines(rows: pd.DataFrame, limits: Limits) -> str:
     """A list of what was anomalous, the newest first; a sentence when nothing was."""
-    told = [f"<li>{escape(line)}</li>" for row in rows.iloc[::-1].itertuples() for line in anomalies_of(row, limits)]
+    told = [f"<li>{escape(spell_words(spell, limits))}</li>" for spell in reversed(spells(rows))]
     if not told:
         return f"None against the {limits.name} limits."
     more = f"<li>and {len(told) - MOST_LINES:,} earlier ones</li>" if len(told) > MOST_LINES else ""
     return f"<ul>{''.join(told[:MOST_LINES])}{more}</ul>"
 
 
-def anomalies_of(row: Any, limits: Limits) -> list[str]:
-    """Each reason of one report: when, what, the value and the limit it broke."""
-    found = [] if row.anomalies is None else list(row.anomalies)
-    return [f"{row.event_timestamp:%H:%M:%S} UTC: {reason_words(reason, row, limits)}" for reason in found]
+@dataclass(frozen=True)
+class Spell:
+    """Reports in a row that are anomalous for one reason, and the one of them that is furthest from the usual."""
+
+    reason: str
+    first: datetime
+    last: datetime
+    reports: int
+    worst: Any
+
+
+def spells(rows: pd.DataFrame) -> list[Spell]:
+    """All spells by their beginning; a report without the reason ends one."""
+    found: list[Spell] = []
+    open_now: dict[str, list[Any]] = {}
+    for row in rows.itertuples():
+        reasons = [] if row.anomalies is None else list(row.anomalies)
+        for ended in set(open_now) - set(reasons):
+            found.append(spell(ended, open_now.pop(ended)))
+        for reason in reasons:
+            open_now.setdefault(reason, []).append(row)
+    found += [spell(reason, reports) for reason, reports in open_now.items()]
+    return sorted(found, key=lambda one: (one.last, one.first))
+
+
+def spell(reason: str, reports: list[Any]) -> Spell:
+    """The spell of these reports."""
+    furthest = min if reason in ("altitude_low", "speed_low") else max
+    worst = furthest(reports, key=REASONS[reason][2]) if reason in REASONS else reports[-1]
+    return Spell(reason, reports[0].event_timestamp, reports[-1].event_timestamp, len(reports), worst)
+
+
+def spell_words(spell: Spell, limits: Limits) -> str:
+    """When, what, the value and the limit it broke; of several reports the value that is furthest from it."""
+    words = reason_words(spell.reason, spell.worst, limits)
+    if spell.reports == 1:
+        return f"{spell.first:%H:%M:%S} UTC: {words}"
+    return f"{spell.first:%H:%M:%S} to {spell.last:%H:%M:%S} UTC, {spell.reports:,} reports: {words}"
 
 
 def reason_words(reason: str, row: Any, limits: Limits) -> str:

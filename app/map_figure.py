@@ -16,6 +16,7 @@ from bokeh.models import (
     ColumnDataSource,
     CustomJS,
     CustomJSHover,
+    CustomJSTickFormatter,
     HoverTool,
     LinearColorMapper,
     Range1d,
@@ -31,15 +32,15 @@ from pipeline.tables import PHASES
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
-HEIGHT = 560
 COAST, BORDER, GRID = "#7d8896", "#9aa4b1", "#8a94a3"
 EMERGENCY = "#e0352f"
-INK = {"light": "#0f1b29", "dark": "#ffffff"}
+OUTLINE = "#0f1b29"
+INK = {"light": OUTLINE, "dark": "#ffffff"}
 PALETTE = (*PHASE_COLOURS.values(), "#777777")
 TOUCH = 18  # diameter in screen pixels of the place that answers to the pointer
 RING, SELECTED_RING, LARGER = 30, 24, 6
 WORLD = (-2.0e7, -8.5e6, 2.0e7, 1.45e7)
-CLOSE_M = 400_000.0
+CLOSE_M = 1_200_000.0
 ROOM = 0.06
 EMPTY: dict[str, npt.NDArray[Any]] = {
     name: np.zeros(0, kind)
@@ -70,6 +71,14 @@ if (Math.abs((x.end - x.start) - scale * w) > scale)
   x.setv({start: cx - scale * w / 2, end: cx + scale * w / 2})
 if (Math.abs((y.end - y.start) - scale * h) > scale)
   y.setv({start: cy - scale * h / 2, end: cy + scale * h / 2})
+"""
+LONGITUDE = """
+const degrees = Number((180 * tick / 20037508.34).toFixed(3))
+return Math.abs(degrees) + "°" + (degrees < 0 ? "W" : degrees > 0 ? "E" : "")
+"""
+LATITUDE = """
+const degrees = Number((360 / Math.PI * Math.atan(Math.exp(tick / 6378137)) - 90).toFixed(3))
+return Math.abs(degrees) + "°" + (degrees < 0 ? "S" : degrees > 0 ? "N" : "")
 """
 OPEN = """
 const found = cb_data.source.selected.indices
@@ -148,33 +157,30 @@ class SkyMap:
         last = np.flatnonzero(np.isfinite(x))[-1:]
         self._chosen.data = {"x": x[last], "y": y[last]}
 
-    def centre(self, x: float, y: float, *, closer: bool = False) -> None:
-        """Move the view to a point; `closer` also goes near to it."""
-        width, height = self._across.end - self._across.start, self._up.end - self._up.start
-        if closer:
-            width, height = width * CLOSE_M / min(width, height), height * CLOSE_M / min(width, height)
-        self._look_at(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    def centre(self, x: float, y: float) -> None:
+        """Bring a point near, in the middle of the view."""
+        self._look_at(x, y, CLOSE_M, CLOSE_M)
 
     def frame(self, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], *, look: bool) -> None:
         """Make the part of the world that holds all points the one that Reset shows, and `look` at it."""
-        if not len(x):
-            return
         left, right, low, high = float(x.min()), float(x.max()), float(y.min()), float(y.max())
-        room = max(right - left, high - low, CLOSE_M) * ROOM
-        box = (left - room, low - room, right + room, high + room)
-        self._across.update(reset_start=box[0], reset_end=box[2])
-        self._up.update(reset_start=box[1], reset_end=box[3])
+        room = max(ROOM * (right - left), ROOM * (high - low), CLOSE_M / 2)
+        self._across.update(reset_start=left - room, reset_end=right + room)
+        self._up.update(reset_start=low - room, reset_end=high + room)
         if look:
-            self._look_at(*box)
+            self._look_at((left + right) / 2, (low + high) / 2, right - left + 2 * room, high - low + 2 * room)
 
     def wear(self, theme: str) -> None:
         """Ink for the theme: outlines, track and ring have to stand out from the ground."""
         for glyph in self._lines:
             glyph.line_color = INK[theme]
 
-    def _look_at(self, left: float, low: float, right: float, high: float) -> None:
-        self._across.update(start=left, end=right)
-        self._up.update(start=low, end=high)
+    def _look_at(self, x: float, y: float, width: float, height: float) -> None:
+        """Show at least this much around a point; the proportions are those that the browser has found."""
+        across, up = self._across.end - self._across.start, self._up.end - self._up.start
+        scale = max(width / across, height / up)
+        self._across.update(start=x - scale * across / 2, end=x + scale * across / 2)
+        self._up.update(start=y - scale * up / 2, end=y + scale * up / 2)
 
     def _draw(self) -> list[Any]:
         """Everything from the ground up; returns the glyphs that change their ink with the theme."""
@@ -184,12 +190,12 @@ class SkyMap:
             plot.line("x", "y", source=ColumnDataSource({"x": x, "y": y}), line_color=colour, line_width=width)
         track = plot.line("x", "y", source=self._track, line_width=2.5)
         dots = plot.scatter("x", "y", source=self._track, size=4, fill_color=None)
-        wedges = _wedges(plot, self._sky, {"field": "phase", "transform": _colours()}, 0.5)
+        _wedges(plot, self._sky, {"field": "phase", "transform": _colours()}, 0.5)
         plot.scatter("x", "y", source=self._emergencies, size=RING, fill_color=None, line_color=EMERGENCY, line_width=3)
-        urgent = _wedges(plot, self._emergencies, EMERGENCY, 1.0)
+        _wedges(plot, self._emergencies, EMERGENCY, 1.0)
         ring = plot.scatter("x", "y", source=self._chosen, size=SELECTED_RING, fill_color=None, line_width=2)
         self._places = [(source, _touch(plot, source)) for source in (self._sky, self._emergencies)]
-        return [renderer.glyph for renderer in (track, dots, wedges, urgent, ring)]
+        return [renderer.glyph for renderer in (track, dots, ring)]
 
     def _add_hover(self, source: ColumnDataSource, place: Any) -> CustomJSHover:
         """What a person reads at an aircraft; returns the decoder that knows the countries."""
@@ -210,18 +216,20 @@ def _empty_figure(across: Range1d, up: Range1d) -> Any:
         y_range=up,
         x_axis_type="mercator",
         y_axis_type="mercator",
-        height=HEIGHT,
-        sizing_mode="stretch_width",
+        sizing_mode="stretch_both",
         output_backend="webgl",
         tools="pan,zoom_in,zoom_out",
         toolbar_location="above",
-        min_border_left=52,
+        min_border_left=48,
     )
     wheel = WheelZoomTool(zoom_on_axis=False)
     plot.add_tools(wheel, BoxZoomTool(match_aspect=True), "reset")
     plot.toolbar.active_scroll = wheel
     plot.toolbar.logo = None
-    plot.xaxis.axis_label, plot.yaxis.axis_label = "longitude (degrees)", "latitude (degrees)"
+    plot.xaxis.formatter, plot.yaxis.formatter = (
+        CustomJSTickFormatter(code=LONGITUDE),
+        CustomJSTickFormatter(code=LATITUDE),
+    )
     plot.grid.grid_line_color, plot.grid.grid_line_alpha = GRID, 0.25
     fit = CustomJS(code=FIT, args={"plot": plot, "x": across, "y": up})
     for name in ("inner_width", "inner_height"):
@@ -242,6 +250,7 @@ def _wedges(plot: Any, source: ColumnDataSource, colour: Any, outline: float) ->
         start_angle_units="deg",
         end_angle_units="deg",
         fill_color=colour,
+        line_color=OUTLINE,
         line_width=outline,
     )
 

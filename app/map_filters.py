@@ -51,6 +51,7 @@ class MapFilters:
             label="Callsign or icao24 contains", value=state.find, max_length=8, sizing_mode="stretch_width"
         )
         self._all = pmui.Button(label="Clear filters", variant="outlined", on_click=lambda _: self._clear())
+        self._all.disabled = self.of_now() == Filters()
         self._watch()
         self.view = self._laid_out()
 

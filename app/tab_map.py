@@ -28,6 +28,7 @@ from pipeline.tables import PHASES
 
 DRAW_SECONDS, LIST_SECONDS = 1.0, 5.0
 LISTED = 50
+MAP_HEIGHT = "clamp(320px, min(60vh, 95vw), 720px)"
 NO_AVATAR = {".MuiListItemAvatar-root": {"display": "none"}}
 LEGEND = """
 <style>
@@ -48,10 +49,10 @@ class MapTab:
         self._framed = self._centred = False
         self._drawn_at = self._listed_at = 0.0
         self._filters = MapFilters(state)
-        self._map = SkyMap(state.theme, self._open)
+        self._map = SkyMap(state.theme, self._open_on_map)
         self._card = AircraftCard(hub, state, self._draw_track)
         self._count = pmui.Typography("", variant="subtitle1", sx=NUMBERS)
-        self._legend = pn.pane.HTML("", sizing_mode="stretch_width", margin=0)
+        self._legend = pn.pane.HTML("", margin=(0, 10))
         self._below = pmui.Typography("Waiting for the first observations.", variant="body2", sx=QUIET | NUMBERS)
         self._alarm = pmui.MenuList(items=[], highlight=False, on_click=self._open_item, sx=NO_AVATAR)
         self._no_alarm = pmui.Typography("No emergency squawk in the air.", variant="body2", sx=QUIET)
@@ -125,6 +126,10 @@ class MapTab:
     def _open(self, icao24: str) -> None:
         self._state.aircraft = icao24
 
+    def _open_on_map(self, icao24: str) -> None:
+        self._open(icao24)
+        self._centred = True  # who points at an aircraft sees it already
+
     def _open_item(self, clicked: Any) -> None:
         self._open(clicked["value"])
 
@@ -139,7 +144,7 @@ class MapTab:
         self._centred = False
 
     def _draw_track(self, rows: pd.DataFrame) -> None:
-        """The way of the aircraft that is open; the view goes there once, when it was not clicked on the map."""
+        """The way of the aircraft that is open; the view goes there once, unless it was opened on the map."""
         if rows.empty:
             self._map.show_track(np.zeros(0, np.float32), np.zeros(0, np.float32))
             return
@@ -153,7 +158,12 @@ class MapTab:
     def _laid_out(self) -> Any:
         chart = _card(
             pmui.FlexBox(self._count, self._legend, gap="4px 24px", align_items="center", sizing_mode="stretch_width"),
-            pn.pane.Bokeh(self._map.figure, sizing_mode="stretch_width", margin=0),
+            pmui.Column(
+                pn.pane.Bokeh(self._map.figure, sizing_mode="stretch_both", margin=0),
+                margin=0,
+                sizing_mode="stretch_width",
+                styles={"height": MAP_HEIGHT},
+            ),
             self._below,
         )
         alarms = _card(pmui.Typography("Emergencies", variant="subtitle1"), self._no_alarm, self._alarm)
