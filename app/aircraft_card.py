@@ -79,7 +79,7 @@ class AircraftCard:
             sizing_mode="stretch_width",
             sx=CARD,
         )
-        state.param.watch(lambda _: self._turn(), "aircraft")
+        state.param.watch(lambda *_: self._turn(), "aircraft")
         self._turn()
 
     def show(self, newest: datetime | None, *, changed: bool) -> None:

@@ -9,7 +9,7 @@ import panel_material_ui as pmui
 from hub import Hub
 
 LABELS = {"simulator": "SIMULATED", "opensky": "OpenSky", "replay": "REPLAY"}
-COLOURS = {"fresh": "success", "late": "warning", "stale": "error", "none": "default"}
+COLOURS = {"fresh": "success", "late": "warning", "stale": "error", "none": "secondary"}
 
 
 class Header:
@@ -17,10 +17,10 @@ class Header:
 
     def __init__(self, hub: Hub, refused: Sequence[str]) -> None:
         self._hub = hub
-        self._source = pmui.Chip("", css_classes=["source"])
-        self._age = pmui.Chip("no data yet", css_classes=["age"])
-        self._pipeline = pmui.Chip("", css_classes=["pipeline"])
-        self._credits = pmui.Chip("", css_classes=["credits"], visible=False)
+        self._source = pmui.Chip("", css_classes=["source"], margin=0, size="small")
+        self._age = pmui.Chip("no data yet", css_classes=["age"], margin=0, size="small")
+        self._pipeline = pmui.Chip("", css_classes=["pipeline"], margin=0, size="small")
+        self._credits = pmui.Chip("", css_classes=["credits"], visible=False, margin=0, size="small")
         self.view = pmui.FlexBox(
             self._source, self._age, self._pipeline, self._credits, gap="8px", align_items="center"
         )
@@ -57,7 +57,7 @@ def pipeline_words(status: dict[str, Any] | None, switching: str) -> tuple[str, 
     if switching:
         return switching, "info"
     if status is None:
-        return "no pipeline has run here", "default"
+        return "no pipeline has run here", "secondary"
     if status["trouble"]:
         return status["trouble"]["cause"], "error"
     states = [part["state"] for part in status["parts"].values()]
@@ -68,7 +68,7 @@ def pipeline_words(status: dict[str, Any] | None, switching: str) -> tuple[str, 
     if running == len(states):
         return "all running", "success"
     if running == 0:
-        return status["doing"], "default" if status["doing"] == "stopped" else "info"
+        return status["doing"], "secondary" if status["doing"] == "stopped" else "info"
     return f"{running} of {len(states)} running", "warning"
 
 

@@ -39,7 +39,7 @@ class Hub:
     """Reads on a thread of its own; `latest`, `samples` and `status()` never wait."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        self.started = self.settings = settings
         self.supervisor = Supervisor(settings, log.info)
         self.rights = Rights(settings.operators)
         self.refusal = ""

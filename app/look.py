@@ -8,8 +8,11 @@ _TYPE = {"fontFamily": "Roboto, 'Helvetica Neue', Arial, sans-serif"}
 _SHAPE = {"borderRadius": 10}
 
 
+_BAR = {"styleOverrides": {"root": {"backgroundColor": "#12304d", "backgroundImage": "none", "color": "#ffffff"}}}
+
+
 def _mode(**palette: Any) -> dict[str, Any]:
-    return {"palette": palette, "typography": _TYPE, "shape": _SHAPE}
+    return {"palette": palette, "typography": _TYPE, "shape": _SHAPE, "components": {"MuiAppBar": _BAR}}
 
 
 THEME = {
@@ -38,6 +41,10 @@ STYLES = """
 html, body { overflow-x: hidden; }
 """
 
+STATUS_BAR = {
+    "position": "sticky", "top": "64px", "zIndex": 5, "px": 2, "py": 1, "borderBottom": "1px solid", "borderColor": "divider",
+    "display": "flex", "flexDirection": "row", "flexWrap": "wrap", "gap": "8px", "alignItems": "center",
+}  # fmt: skip
 CARD = {"p": 2, "border": "1px solid", "borderColor": "divider"}
 NUMBERS = {"fontVariantNumeric": "tabular-nums"}
 QUIET = {"color": "text.secondary"}

@@ -76,8 +76,7 @@ class Session:
         self._state.param.watch(self._turn, "tab")
         self.page = pmui.Page(
             title="Contrail",
-            header=[self._header.view],
-            main=[self._header.notice, self._tabs],
+            main=[self._header.view, self._header.notice, self._tabs],
             dark_theme=self._state.theme == "dark",
             theme_config=THEME,
             raw_css=[STYLES],

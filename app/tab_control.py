@@ -1,135 +1,151 @@
-"""The Control tab: every part of the pipeline with its state, and the buttons that start and stop it."""
+"""The Control tab: the flow, every part of it with its buttons, the choice of feed, and what happened."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from functools import partial
+from collections.abc import Coroutine
 from typing import Any
 
+import panel as pn
 import panel_material_ui as pmui
+from feed_card import FeedCard
+from flow_drawing import drawing
+from header import update
 from hub import Hub
+from log_card import LogCard
+from look import CARD, QUIET
+from part_card import PartCard
+from reset_dialog import ResetDialog
 from snapshot import Snapshot
 from view_state import ViewState
 
+from pipeline import resets
 from pipeline.errors import ContrailError
+from pipeline.serving import Reader
+from pipeline.settings import Settings
 from pipeline.supervisor import PARTS
 
-TITLES = {
-    "feed": "Feed",
-    "bronze": "Bronze",
-    "silver": "Silver",
-    "quarantine": "Quarantine",
-    "flight_phase_counts": "Gold: flights per phase",
-    "anomaly_alerts": "Gold: anomaly alerts",
-}
-COLOURS = {
-    "running": "success",
-    "done": "success",
-    "starting": "info",
-    "stopping": "info",
-    "stalled": "warning",
-    "failed": "error",
-    "stopped": "default",
-}
+DRAW_SECONDS, LOG_SECONDS = 1.0, 3.0
 
 
 class ControlTab:
     """One session's view of the supervisor's status."""
 
     def __init__(self, hub: Hub, state: ViewState, user: str) -> None:
-        self._hub, self._state, self._user = hub, state, user
-        self._doing = pmui.Typography("", variant="body1")
-        self._rows = {
-            name: _Row(name, partial(self._act, "start", name), partial(self._act, "stop", name)) for name in PARTS
-        }
-        everything = pmui.Row(
-            pmui.Button(label="Start all", color="primary", on_click=partial(self._act, "start", None)),
-            pmui.Button(label="Stop all", color="error", variant="outlined", on_click=partial(self._act, "stop", None)),
-            pmui.Button(label="Restart all", variant="outlined", on_click=partial(self._act, "restart", None)),
-        )
-        self.view = pmui.Column(
-            self._doing,
-            everything,
-            *(row.view for row in self._rows.values()),
-            sizing_mode="stretch_width",
-            margin=(12, 16),
-        )
+        self._hub, self._user = hub, user
+        self._may_act = hub.rights.may_act(user)
+        self._drawn = self._logged = 0.0
+        self._undoable: frozenset[str] = frozenset()
+        self._asked: set[asyncio.Future[None]] = set()
+        self._source = hub.settings.source
+        self._doing = pmui.Typography("", variant="body1", margin=0, css_classes=["doing"])
+        self._told = pmui.Alert("", severity="warning", visible=False, closeable=True, margin=0, css_classes=["told"])
+        self._flow = pn.pane.HTML(drawing(None), sizing_mode="stretch_width", margin=0)
+        self._cards = {name: PartCard(name, self._press, may_act=self._may_act) for name in PARTS}
+        self._reset = ResetDialog(lambda stream, typed: hub.reset(user, stream, typed))
+        self._feed = pmui.Column(self._feed_card().view, margin=0, styles={"flex": "1 1 100%", "minWidth": "0"})
+        self._log = LogCard(hub)
+        self.view = pmui.FlexBox(
+            self._flow_card(), self._told, *(card.view for card in self._cards.values()), self._feed, self._log.view,
+            self._reset.view, gap="16px", sizing_mode="stretch_width", margin=(16, 16),
+        )  # fmt: skip
 
     def show(self, snapshot: Snapshot) -> None:
         """Show what has changed; a model that did not change is not touched."""
-        status = self._hub.status()
+        status, now = self._hub.status(), time.monotonic()
+        update(self._doing, object=doing(self._hub, status))
         if status is None:
-            _assign(self._doing, "No pipeline has run on this lake yet.")
             return
-        trouble = status.get("trouble")
-        words = (
-            f"{trouble['cause']} {trouble['cure']}" if trouble else f"{status['source'].title()} sky: {status['doing']}"
-        )
-        _assign(self._doing, self._hub.refusal or words)
-        for name, part in status["parts"].items():
-            self._rows[name].show(part)
+        for name, card in self._cards.items():
+            card.show(status["parts"][name], undoable=name in self._undoable)
+        if now - self._drawn > DRAW_SECONDS:
+            self._drawn = now
+            update(self._flow, object=drawing(status))
+            samples = list(self._hub.samples)
+            for card in self._cards.values():
+                card.show_trend(samples)
+        if now - self._logged > LOG_SECONDS:
+            self._logged = now
+            self._log.refresh()
+            self._ask(self._look_for_resets())
+            self._follow_switch()
 
-    def _act(self, verb: str, name: str | None, event: Any) -> None:
-        if self._hub.refusal:
-            return
+    def _ask(self, question: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(question)
+        self._asked.add(task)  # or it may be collected before it is done
+        task.add_done_callback(self._asked.discard)
+
+    def _press(self, verb: str, name: str) -> None:
+        if verb == "reset":
+            self._ask(self._ask_before_reset(name))
+        elif verb == "undo":
+            self._tell(self._hub.undo(self._user, name))
+        else:
+            self._tell(self._hub.act(self._user, verb, name))
+        self._logged = 0.0
+
+    async def _ask_before_reset(self, name: str) -> None:
         try:
-            getattr(self._hub.supervisor, verb)(*([name] if name else []))
+            self._reset.ask(await self._hub.ask(planned, name))
         except ContrailError as error:
-            _assign(self._doing, str(error))
+            self._tell(str(error))
+
+    async def _look_for_resets(self) -> None:
+        self._undoable = await self._hub.ask(undoable)
+
+    def _follow_switch(self) -> None:
+        if self._source != self._hub.settings.source:
+            self._source = self._hub.settings.source
+            self._feed[:] = [self._feed_card().view]
+
+    def _feed_card(self) -> FeedCard:
+        return FeedCard(self._hub.started, self._hub.settings, self._switch, may_act=self._may_act)
+
+    def _switch(self, settings: Settings) -> None:
+        self._tell(self._hub.switch(self._user, settings))
+
+    def _tell(self, words: str) -> None:
+        update(self._told, object=words, visible=bool(words))
+
+    def _flow_card(self) -> Any:
+        verbs = {
+            "start": ("Start all", "contained"),
+            "stop": ("Stop all", "outlined"),
+            "restart": ("Restart all", "outlined"),
+        }
+        buttons = [
+            pmui.Button(
+                label=label, variant=variant, size="small", margin=0, disabled=not self._may_act,
+                on_click=lambda event, verb=verb: self._tell(self._hub.act(self._user, verb)),
+            )
+            for verb, (label, variant) in verbs.items()
+        ]  # fmt: skip
+        hint = "" if self._may_act else f"{self._user} may look; operators act."
+        return pmui.Paper(
+            pmui.FlexBox(self._doing, *buttons, gap="12px", align_items="center", margin=0, sizing_mode="stretch_width"),
+            pmui.Typography(hint, variant="body2", sx=QUIET, margin=0, visible=bool(hint)),
+            self._flow,
+            elevation=0, margin=0, sx=CARD, styles={"flex": "1 1 100%", "minWidth": "0"},
+        )  # fmt: skip
 
 
-class _Row:
-    """One part: its state, its figures, its two buttons."""
-
-    def __init__(self, name: str, start: Any, stop: Any) -> None:
-        self._state = pmui.Chip("stopped", size="small", width=100)
-        self._figures = pmui.Typography("", variant="body2", sx={"fontVariantNumeric": "tabular-nums"})
-        self._trouble = pmui.Typography("", variant="body2", color="error")
-        self._start = pmui.Button(label="Start", size="small", on_click=start, description=f"Start {name}")
-        self._stop = pmui.Button(
-            label="Stop", size="small", variant="outlined", on_click=stop, description=f"Stop {name}"
-        )
-        title = pmui.Typography(TITLES[name], variant="subtitle1", width=220)
-        self.view = pmui.Paper(
-            pmui.FlexBox(title, self._state, self._start, self._stop, self._figures, align_items="center", gap="12px"),
-            self._trouble,
-            elevation=1,
-            sizing_mode="stretch_width",
-            sx={"p": 1.5},
-            css_classes=[f"part-{name}"],
-            margin=(4, 0),
-        )
-
-    def show(self, part: dict[str, Any]) -> None:
-        """Show a part's status."""
-        state = part["state"]
-        if self._state.label != state:
-            self._state.label = state
-        if self._state.color != COLOURS[state]:
-            self._state.color = COLOURS[state]
-        _assign(self._figures, _figures(part))
-        _assign(self._trouble, f"{part['cause'] or ''} {part['cure'] or ''}".strip())
-        stopped = state in ("stopped", "done", "failed")
-        if self._start.disabled == stopped:
-            self._start.disabled = not stopped
-        if self._stop.disabled != stopped:
-            self._stop.disabled = stopped
+def doing(hub: Hub, status: dict[str, Any] | None) -> str:
+    """What the pipeline is doing, or why it cannot."""
+    if hub.switching or hub.refusal:
+        return hub.switching or hub.refusal
+    if status is None:
+        return "No pipeline has run on this lake yet."
+    if status["trouble"]:
+        return f"{status['trouble']['cause']} {status['trouble']['cure']}"
+    return f"{status['source'].title()} sky: {status['doing']}"
 
 
-def _figures(part: dict[str, Any]) -> str:
-    """Rows, speed, batch time, backlog and age of the last batch, as far as they are known."""
-    told = [f"{part['rows_total']:,} rows"]
-    if part["rows_per_second"]:
-        told.append(f"{part['rows_per_second']:,.0f} rows/s")
-    if part["batch_ms"]:
-        told.append(f"{part['batch_ms']:,} ms a batch")
-    if part["backlog"]:
-        told.append(f"{part['backlog']:,} behind")
-    if part["last_batch_at"]:
-        told.append(f"last {max(0, time.time() - part['last_batch_at']):,.0f} s ago")
-    return " · ".join(told)
+def planned(reader: Reader, stream: str) -> resets.Plan:
+    """What a reset of a stream would do."""
+    return resets.plan(reader.lake, stream)
 
 
-def _assign(model: Any, text: str) -> None:
-    if model.object != text:
-        model.object = text
+def undoable(reader: Reader) -> frozenset[str]:
+    """The streams whose last reset can be taken back."""
+    return frozenset(name for name in resets.TABLES if resets.last(reader.lake, name))

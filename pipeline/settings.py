@@ -131,6 +131,7 @@ class Settings:
         "world", box, "area of the sky: `world` or `lamin,lomin,lamax,lomax`"
     )
     file: str | None = setting(None, text, "the recording that `replay` plays (`.jsonl` or `.jsonl.gz`)")
+    recordings: str = setting("recordings", text, "folder of the recordings that can be chosen on the page")
     speed: float = setting(
         "1", number(float, 0, 1_000_000), "how many times faster than recorded; 0 is as fast as possible"
     )
@@ -219,6 +220,27 @@ def load(environ: Mapping[str, str] | None = None, **options: str | None) -> Set
         near = difflib.get_close_matches(name, fields, n=1)
         raise SettingError(f"{name} is not a setting of Contrail{f'; did you mean {near[0]}' if near else ''}.")
     return _consistent(Settings(**{fields[name].name: _parsed(fields[name], value) for name, value in given.items()}))
+
+
+def of_feed(settings: Settings, started: Settings) -> Settings:
+    """Settings for another feed than the one the process was started with: a feed's sky never goes into another one's lake.
+
+    Where the folder or the lake was named, the other feed gets a part of its own below it.
+    """
+    if settings.source == started.source:
+        return settings
+    return dataclasses.replace(
+        settings,
+        data=settings.data and f"{settings.data}/{settings.source}",
+        lake=settings.lake and f"{settings.lake.rstrip('/')}/{settings.source}",
+    )
+
+
+def recordings(settings: Settings) -> dict[str, Path]:
+    """The recordings that can be chosen by name: file name -> path, sorted."""
+    folder = Path(settings.recordings).expanduser()
+    found = [*folder.glob("*.jsonl"), *folder.glob("*.jsonl.gz")] if folder.is_dir() else []
+    return {path.name: path for path in sorted(found)}
 
 
 def variable(field_name: str) -> str:
