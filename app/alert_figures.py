@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from alert_words import country, percent
@@ -68,7 +70,7 @@ class TopTen:
             f"{percent(row.anomaly_rate)}, {row.anomalous_aircraft:,} of {row.aircraft:,}"
             for row in ranked.itertuples()
         ]
-        self._across.end = 1.5 * max(LEAST_SCALE, float(rate.max(initial=0)))
+        self._across.end = 1.9 * max(LEAST_SCALE, float(rate.max(initial=0)))
         self._names.factors = names[::-1]
         self._source.data = {"country": names, "rate": rate, "words": words}
 
@@ -130,6 +132,8 @@ class Heat:
         self._missing.data = {"left": gaps, "right": gaps + 2 * half, "bottom": np.zeros(len(gaps)), "top": height}
         known = set(zip(cells["hour"], cells["country"], strict=True))
         few = [(hour, name) for hour in windows.index[windows > 0] for name in names if (hour, name) not in known]
+        for item, there in zip(self.figure.legend[0].items, (len(gaps) > 0, len(few) > 0), strict=True):
+            item.visible = there
         self._few.data = {
             "hour": pd.DatetimeIndex([hour for hour, _ in few]).tz_localize(None).to_numpy("datetime64[ns]") + half,
             "country": [country(name) for _, name in few],
@@ -154,10 +158,10 @@ class Heat:
         )
         self._hatch = self.figure.quad(
             "left", "right", "top", "bottom", source=self._missing, fill_color=None, line_color=None,
-            hatch_pattern="/", hatch_alpha=0.35, hatch_scale=8, legend_label="not sampled",
+            hatch_pattern="/", hatch_alpha=0.25, hatch_scale=10, legend_label="not sampled",
         )  # fmt: skip
         self._dots = self.figure.scatter(
-            "hour", "country", source=self._few, size=3, alpha=0.6, legend_label="too few aircraft"
+            "hour", "country", source=self._few, size=4, alpha=0.6, legend_label="too few aircraft"
         )
         tips = [
             ("country", "@country"),
@@ -170,8 +174,7 @@ class Heat:
         self.figure.add_tools(HoverTool(tooltips=tips, formatters={"@hour": "datetime"}, renderers=[cells]))
         self.figure.add_tools(HoverTool(tooltips="not sampled", renderers=[self._hatch]))
         self.figure.grid.visible = False
-        self.figure.add_layout(self.figure.legend[0], "above")
-        self.figure.legend.orientation = "horizontal"
+        _legend_above(self.figure)
         bar = ColorBar(
             color_mapper=self._scale,
             ticker=BasicTicker(desired_num_ticks=5),
@@ -180,6 +183,11 @@ class Heat:
             height=10,
         )
         self.figure.add_layout(bar, "below")
+
+
+def _legend_above(plot: Any) -> None:
+    plot.add_layout(plot.legend[0], "above")
+    plot.legend.update(orientation="horizontal", label_text_font_size="12px", location="left", margin=0)
 
 
 def rows(cells: pd.DataFrame) -> list[str]:
@@ -207,7 +215,7 @@ class Compared:
         )
         moved = self.figure.vbar(
             "window", 0.9 * MINUTE_MS, "moved", color=BAR, alpha=0.75, line_color=None, source=self._source,
-            legend_label="with the limit moved",
+            legend_label="limit moved",
         )  # fmt: skip
         self._line = self.figure.step(
             "window",
@@ -215,22 +223,22 @@ class Compared:
             mode="center",
             line_width=2,
             source=self._source,
-            legend_label="with the present limits",
+            legend_label="present limits",
         )
         tips = [("window begins", "@window{%H:%M} UTC"), ("present", "@present"), ("moved", "@moved")]
         self.figure.add_tools(
             HoverTool(tooltips=tips, formatters={"@window": "datetime"}, renderers=[moved], mode="vline")
         )
         self.figure.yaxis.axis_label = "countries in alert"
-        self.figure.add_layout(self.figure.legend[0], "above")
-        self.figure.legend.orientation = "horizontal"
+        self.figure.yaxis.ticker = BasicTicker(min_interval=1, desired_num_ticks=5)
+        _legend_above(self.figure)
         self.paint(theme)
 
     def show(self, windows: pd.DataFrame) -> None:
         """Draw `Rehearsal.windows`."""
         starts = windows.index.tz_localize(None).to_numpy()
         self._span.update(start=starts[0] - np.timedelta64(30, "s"), end=starts[-1] + np.timedelta64(30, "s"))
-        self._up.end = 1.1 * max(1.0, float(windows.to_numpy().max()))
+        self._up.end = 1.1 * max(4.0, float(windows.to_numpy().max()))
         self._source.data = {
             "window": starts,
             "present": windows["present"].to_numpy(np.int32),

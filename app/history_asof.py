@@ -105,7 +105,7 @@ class AsOfCard:
                 margin=0,
             ),
             pmui.FlexBox(
-                self._picker.view,
+                *self._picker.parts,
                 self._go,
                 self._clear,
                 gap="12px",

@@ -24,6 +24,7 @@ from pipeline.palette import PHASE_COLOURS
 from pipeline.tables import PHASES
 
 MINUTE_MS = 60_000.0
+LEFT = 70
 ROOM = 1.06
 LEAST_PERCENT = 1.0
 Floats = npt.NDArray[np.float64]
@@ -76,8 +77,9 @@ class PastFigures:
             **{phase: steps[phase].to_numpy(np.float32) for phase in PHASES},
         }
         self._bars.glyph.width = width
-        for line in (*self._befores, *self.phases.legend[0].items[-1:], *self.rate.legend[0].items[-1:]):
-            line.visible = before is not None
+        compared = before is not None and bool(before["sampled"].notna().any())
+        for line in (*self._befores, self.phases.legend[0].items[-1], self.rate.legend[0]):
+            line.visible = compared
 
     def paint(self, theme: str) -> None:
         """Take a theme's colours."""
@@ -175,8 +177,9 @@ def _plot(span: Range1d, up: Range1d, height: int) -> Any:
     zoom = BoxZoomTool(dimensions="width")
     tools = [zoom, PanTool(dimensions="width"), WheelZoomTool(dimensions="width"), ResetTool()]
     plot = figure(
-        x_axis_type="datetime", x_range=span, y_range=up, height=height, sizing_mode="stretch_width", tools=tools
-    )
+        x_axis_type="datetime", x_range=span, y_range=up, height=height, sizing_mode="stretch_width", tools=tools,
+        toolbar_location="above", min_border_left=LEFT,
+    )  # fmt: skip
     plot.toolbar.active_drag, plot.toolbar.active_scroll = zoom, None
     plot.toolbar.logo = None
     return plot
@@ -184,4 +187,4 @@ def _plot(span: Range1d, up: Range1d, height: int) -> Any:
 
 def _legend_below(plot: Any) -> None:
     plot.add_layout(plot.legend[0], "below")
-    plot.legend.update(orientation="horizontal", ncols=3, label_text_font_size="12px")
+    plot.legend.update(orientation="horizontal", ncols=3, label_text_font_size="12px", location="left", margin=0)

@@ -25,7 +25,7 @@ class MomentPicker:
         self._time = pmui.TimePicker(
             label=f"{label}, time (UTC)", clock="24h", format="HH:mm", size="small", width=150, margin=0
         )
-        self.view = pmui.FlexBox(self._date, self._time, gap="8px", margin=0)
+        self.parts = self._date, self._time
 
     @property
     def value(self) -> datetime | None:
@@ -62,8 +62,8 @@ def wanted(state: ViewState, newest: datetime) -> tuple[datetime, datetime] | st
 
 
 def words(moment: datetime) -> str:
-    """A moment in UTC, to the minute."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    """A moment in UTC, to the minute where it is a full one."""
+    return f"{moment.astimezone(UTC):{'%Y-%m-%d %H:%M:%S' if moment.second else '%Y-%m-%d %H:%M'}} UTC"
 
 
 def _minute(moment: datetime) -> datetime:

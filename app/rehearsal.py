@@ -53,6 +53,7 @@ class RehearsalCard:
             sizing_mode="stretch_width",
         )
         self._bound = pmui.EditableFloatSlider(label="Moved to", value=0, start=-1, end=1, sizing_mode="stretch_width")
+        self._present = pmui.Typography("", variant="body2", sx=QUIET | NUMBERS)
         self._reset = pmui.Button(label="Back to the present limit", size="small", variant="outlined")
         self._again = pmui.Button(label="Rehearse on the newest hour", size="small", variant="outlined")
         self._alerts, self._aircraft = _Pair("Alerts (a country in one window)"), _Pair("Aircraft flagged")
@@ -63,7 +64,7 @@ class RehearsalCard:
         self._bound.param.watch(lambda _: self.ask(), "value_throttled")
         self._reset.on_click(lambda _: self._choose(self._reason.value))
         self._again.on_click(lambda _: self.ask())
-        state.param.watch(lambda _: self.ask(), ["threshold", "least"])
+        state.param.watch(lambda *_: self.ask(), ["threshold", "least"])
         state.param.watch(lambda event: self._chart.paint(event.new), "theme")
         self.view = self._laid_out()
 
@@ -88,11 +89,10 @@ class RehearsalCard:
         low, high, step = RANGES[reason]
         present = LIMITS[self._hub.settings.limits].of(reason)
         start = LIMITS["expert"].of(reason) if present is None else present
-        _, unit = alert_words.QUANTITIES[reason]
-        told = "not checked at present" if present is None else f"at present {alert_words.bound(reason, present)}"
-        self._bound.param.update(
-            start=low, end=high, step=step, value=float(start or 0), label=f"Moved to, in {unit} ({told})"
-        )
+        unit = alert_words.QUANTITIES[reason][1]
+        told = "Not checked at present." if present is None else f"At present {alert_words.bound(reason, present)}."
+        self._bound.param.update(start=low, end=high, step=step, value=float(start or 0), label=f"Moved to, {unit}")
+        update(self._present, object=told)
         self.ask()
 
     def _answered(self, found: Rehearsal) -> None:
@@ -125,6 +125,7 @@ class RehearsalCard:
         controls = pmui.Column(
             self._reason,
             self._bound,
+            self._present,
             pmui.FlexBox(self._reset, self._again, gap="8px"),
             styles={"flex": "1 1 320px", "minWidth": "0"},
             margin=0,

@@ -26,11 +26,18 @@ from pipeline.serving import MINUTE
 from pipeline.tables import ANOMALY_ALERTS
 
 AGAIN_SECONDS = 2.0
+# A chosen row keeps the text's colour, so that it can be read in both themes.
+TABLE_STYLES = """
+:host .tabulator { font-size: 13px; }
+:host .tabulator .tabulator-row.tabulator-selected, :host .tabulator .tabulator-row.tabulator-selectable:hover {
+  background: rgba(0, 114, 178, 0.28); color: inherit;
+}
+"""
 RANGE_WORDS = {"15m": "15 minutes", "1h": "hour", "6h": "6 hours"}
 COLUMNS = {
     "country": "Country",
     "window": "Window (UTC)",
-    "minutes": "Min.",
+    "minutes": "Minutes",
     "peak": "Peak, %",
     "aircraft": "Anomalous",
     "reasons": "Main reasons",
@@ -135,6 +142,7 @@ class AlertsTab:
     def _choose(self, alert: Alert | None) -> None:
         self._chosen = None if alert is None else _key(alert)
         update(self._choice, value=self._chosen)
+        update(self._table, selection=[place for place, one in enumerate(self._alerts) if one is alert])
         self._card.show(alert, ongoing=alert is not None and self._ongoing(alert))
 
     def _chosen_by_name(self, event: Any) -> None:
@@ -237,7 +245,7 @@ def _table() -> Any:
         page_size=10,
         layout="fit_data_stretch",
         formatters={name: {"type": "plaintext"} for name in COLUMNS},
-        stylesheets=[":host .tabulator { font-size: 13px; }"],
+        stylesheets=[TABLE_STYLES],
         sizing_mode="stretch_width",
         visible=False,
     )

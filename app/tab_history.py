@@ -39,16 +39,16 @@ class HistoryTab:
         self._figures = PastFigures(state.theme)
         self._asof = AsOfCard(hub, state)
         self._since, self._until = MomentPicker("From"), MomentPicker("Until")
-        self._compare = pmui.Switch(label="Compare with the day before", value=False)
+        self._compare = pmui.Switch(label="Compare with the day before", value=False, margin=0)
         self._told = pmui.Typography(
             "Waiting for the first observations.", variant="body2", sx=QUIET | NUMBERS, margin=0
         )
         self._download = pmui.FileDownload(
             callback=self._csv, filename="contrail-history.csv", label="Download as CSV", auto=True, embed=False,
-            variant="outlined", size="small", disabled=True,
+            variant="outlined", size="small", disabled=True, margin=0,
         )  # fmt: skip
         self._compare.param.watch(lambda _: self._ask(), "value")
-        state.param.watch(lambda _: self._ask(), ["since", "until"])
+        state.param.watch(lambda *_: self._ask(), ["since", "until"])
         state.param.watch(lambda event: self._figures.paint(event.new), "theme")
         self.view = self._laid_out()
 
@@ -136,7 +136,7 @@ class HistoryTab:
         self._charts = pmui.Column(*charts, sizing_mode="stretch_width", margin=0, visible=False)
         rows = [
             (*quick,),
-            (self._since.view, self._until.view, go),
+            (*self._since.parts, *self._until.parts, go),
             (self._compare, zoom, self._download),
         ]
         return pmui.Column(
