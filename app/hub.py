@@ -41,7 +41,7 @@ class Hub:
     def __init__(self, settings: Settings) -> None:
         self.started = self.settings = settings
         self.supervisor = Supervisor(settings, log.info)
-        self.rights = Rights(settings.operators)
+        self.rights = Rights(settings.operators or ())
         self.refusal = ""
         self.switching = ""
         self.latest = Snapshot()

@@ -77,8 +77,11 @@ def text(value: str) -> str:
 
 
 def names(value: str) -> tuple[str, ...]:
-    """Names with commas between them; none at all is fine."""
-    return tuple(name.strip() for name in value.split(",") if name.strip())
+    """Names with commas between them."""
+    found = tuple(name.strip() for name in value.split(",") if name.strip())
+    if not found:
+        raise ValueError("names with commas between them")
+    return found
 
 
 def web_address(value: str) -> str:
@@ -155,8 +158,8 @@ class Settings:
     s3_access_key: str | None = setting(None, text, "S3 access key; default: the environment's usual chain")
     s3_secret_key: str | None = setting(None, text, "S3 secret key", secret=True)
 
-    operators: tuple[str, ...] = setting(
-        "", names, "users, with commas between, who may act where the page asks for a sign-in; others may look"
+    operators: tuple[str, ...] | None = setting(
+        None, names, "users, with commas between, who may act where the page asks for a sign-in; others may look"
     )
     port: int = setting("5006", number(int, 0, 65_535), "port of the Panel application")
     autostart: bool = setting("yes", yes_or_no, "whether the application starts feed and streams by itself")

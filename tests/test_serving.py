@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
@@ -13,7 +14,7 @@ from deltalake import write_deltalake
 from pipeline import serving
 from pipeline.errors import LakeError
 from pipeline.serving import Reader
-from pipeline.tables import FLIGHT_PHASE_COUNTS, FLIGHTS_ML, Lake, Table
+from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake, Table
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -41,13 +42,29 @@ def phase(minute: int, name: str, aircraft: int, altitude: float | None = None, 
         "avg_altitude_meters": altitude,
         "altitude_count": count,
         "velocity_count": 0,
+        "first_snapshot_timestamp": start + timedelta(seconds=1),
+        "created_at": start,
+        "updated_at": start,
         "date": start.date(),
     }
+
+
+def alert(minute: int, country: str, aircraft: int, anomalous: int) -> dict[str, Any]:
+    start = NOON + timedelta(minutes=minute)
+    figures = {"origin_country": country, "aircraft": aircraft, "anomalous_aircraft": anomalous}
+    return figures | {"window_start": start, "window_end": start + timedelta(minutes=5), "date": start.date()}
 
 
 def flight(second: int, icao24: str, *, on_ground: bool | None = False) -> dict[str, Any]:
     at = NOON + timedelta(seconds=second)
     return {"event_timestamp": at, "icao24": icao24, "on_ground": on_ground, "date": at.date()}
+
+
+def seen(lake: Lake, minutes: int = 3, newest: datetime = NOON + timedelta(minutes=2, seconds=30)):
+    """The minutes and the trend of a lake from noon on."""
+    reader, until = Reader(lake), NOON + timedelta(minutes=minutes)
+    table = serving.phase_minutes(reader, NOON, until, newest)
+    return table, serving.trend(reader, NOON, until, pd.DataFrame())
 
 
 def test_active_flights_are_distinct_airborne_aircraft_of_the_last_full_minute(small_lake):
@@ -61,33 +78,67 @@ def test_active_flights_are_distinct_airborne_aircraft_of_the_last_full_minute(s
         flight(61, "d"),
     )
     put(small_lake, FLIGHT_PHASE_COUNTS, phase(0, "CRUISE", 2, 10_000.0, 3), phase(0, "CLIMB", 1, 4_000.0, 1))
-    reader = Reader(small_lake)
-    newest = serving.newest_event(reader)
-    assert newest is not None
-    headline = serving.headline(reader, newest)
+    put(small_lake, ANOMALY_ALERTS, alert(-4, "Spain", 3, 1), alert(-4, "France", 1, 0))
+    newest = serving.newest_event(Reader(small_lake))
+    assert newest == NOON + timedelta(seconds=61)
+    headline = serving.headline(*seen(small_lake, 2, newest))
+    assert headline is not None
     assert (headline.window_start, headline.active_flights) == (NOON, 2)
     assert headline.mean_altitude_meters == pytest.approx((3 * 10_000 + 4_000) / 4)
     assert headline.mean_velocity_kmh is None
+    assert headline.anomaly_rate == pytest.approx(0.25)
 
 
 def test_a_headline_without_its_window_is_missing_and_never_zero(small_lake):
     put(small_lake, FLIGHTS_ML, flight(61, "d"))
-    headline = serving.headline(Reader(small_lake), NOON + timedelta(seconds=61))
-    assert (headline.active_flights, headline.mean_altitude_meters) == (None, None)
+    assert serving.headline(*seen(small_lake)) is None
 
 
 def test_a_minute_without_rows_is_a_gap_and_a_phase_without_rows_is_nought(small_lake):
     put(small_lake, FLIGHT_PHASE_COUNTS, phase(0, "CRUISE", 2), phase(2, "CLIMB", 1))
-    minutes = serving.per_minute(
-        serving.phase_counts(Reader(small_lake), NOON, NOON + timedelta(minutes=3)), NOON, NOON + timedelta(minutes=3)
-    )
+    minutes, _ = seen(small_lake)
     assert minutes["CRUISE"].tolist()[0::2] == [2, 0]
-    assert minutes.iloc[1].isna().all()
+    assert minutes[list(PHASES)].iloc[1].isna().all()
+    assert minutes["state"].tolist() == ["provisional", "not sampled", "running"]
+
+
+def test_a_minute_of_which_only_later_answers_tell_was_not_sampled(small_lake):
+    late = NOON + timedelta(minutes=1, seconds=5)
+    put(
+        small_lake,
+        FLIGHT_PHASE_COUNTS,
+        phase(0, "CRUISE", 2) | {"first_snapshot_timestamp": late},
+        phase(1, "CRUISE", 9),
+    )
+    minutes, _ = seen(small_lake)
+    assert minutes["state"].tolist()[:2] == ["not sampled", "provisional"]
+    assert minutes[list(PHASES)].iloc[0].isna().all()
+
+
+def test_a_known_trend_is_carried_on_and_equals_a_new_one(small_lake):
+    put(small_lake, FLIGHTS_ML, *(flight(60 * minute, f"{minute:06x}") for minute in range(30)))
+    reader, until = Reader(small_lake), NOON + timedelta(minutes=30)
+    whole = serving.trend(reader, NOON, until, pd.DataFrame())
+    assert whole["active"].tolist() == [1] * 30
+    put(small_lake, FLIGHTS_ML, flight(1, "old"), flight(60 * 29, "new"))
+    reader.refresh(FLIGHTS_ML)
+    assert serving.trend(reader, NOON, until, whole)["active"].tolist() == [1] * 29 + [2]
 
 
 def test_a_window_is_running_then_provisional_then_final():
-    states = [serving.window_state(NOON, NOON + timedelta(seconds=seconds)) for seconds in (0, 59, 60, 659, 660)]
+    row = serving.WindowRow(NOON, NOON + timedelta(minutes=5))
+    ages = (0, 59, 60, 659, 660)
+    states = [serving.window_state(NOON, NOON + timedelta(seconds=seconds), row=row) for seconds in ages]
     assert states == ["running", "running", "provisional", "provisional", "final"]
+    assert serving.window_state(NOON, NOON + timedelta(hours=1)) == "not sampled"
+
+
+def test_a_window_that_was_written_again_after_it_was_final_is_revised():
+    written = NOON + timedelta(minutes=30)
+    again = serving.WindowRow(NOON + timedelta(minutes=1), written)
+    assert serving.window_state(NOON, NOON + timedelta(hours=1), row=again) == "revised"
+    late_but_once = serving.WindowRow(written, written)
+    assert serving.window_state(NOON, NOON + timedelta(hours=1), row=late_but_once) == "final"
 
 
 def test_a_reader_sees_what_was_added_since(small_lake):
