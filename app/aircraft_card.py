@@ -79,11 +79,12 @@ class AircraftCard:
             sizing_mode="stretch_width",
             sx=CARD,
         )
-        state.param.watch(lambda *_: self._turn(), "aircraft")
         self._turn()
 
     def show(self, newest: datetime | None, *, changed: bool) -> None:
         """Take an answer that has come; ask again when the sky has changed, at most every ten seconds."""
+        if self._state.aircraft != self._turned_to:
+            self._turn()
         self._stale |= changed
         self._take()
         icao24 = self._state.aircraft
@@ -113,7 +114,7 @@ class AircraftCard:
 
     def _turn(self) -> None:
         """Another aircraft, or none."""
-        icao24 = self._state.aircraft
+        self._turned_to = icao24 = self._state.aircraft
         self._latest, self._stale, self._asked_at = None, True, -EVERY_SECONDS
         self._drawn(pd.DataFrame())
         update(self.view, visible=bool(icao24))

@@ -61,11 +61,14 @@ EMPTY: dict[str, npt.NDArray[Any]] = {
     )
 }
 
-# Mercator must not be squeezed: the side with room to spare shows more.
+# Mercator must not be squeezed. A new size keeps centre and scale; other proportions get room on one side.
 FIT = """
 const w = plot.inner_width, h = plot.inner_height
 if (!(w > 0 && h > 0)) return
-const scale = Math.max((x.end - x.start) / w, (y.end - y.start) / h)
+const before = (cb_obj === plot ? plot._fitted : null) ?? {w, h}
+plot._fitted = {w, h}
+const sx = (x.end - x.start) / before.w, sy = (y.end - y.start) / before.h
+const scale = Math.abs(sx - sy) < 0.01 * sx ? sx : Math.max((x.end - x.start) / w, (y.end - y.start) / h)
 const cx = (x.start + x.end) / 2, cy = (y.start + y.end) / 2
 if (Math.abs((x.end - x.start) - scale * w) > scale)
   x.setv({start: cx - scale * w / 2, end: cx + scale * w / 2})
@@ -132,7 +135,8 @@ class SkyMap:
         self._track, self._chosen = _points(), _points()
         self._clicked = ColumnDataSource({"icao24": [], "time": []})
         self._clicked.on_change("data", lambda _, __, new: opened(f"{int(new['icao24'][0]):06x}"))
-        self.figure = _empty_figure(self._across, self._up)
+        self._looked = ColumnDataSource({"at": [0]})
+        self.figure = _empty_figure(self._across, self._up, self._looked)
         self._lines = self._draw()
         self._decoders = [self._add_hover(source, place) for source, place in self._places]
         tap = TapTool(
@@ -176,11 +180,10 @@ class SkyMap:
             glyph.line_color = INK[theme]
 
     def _look_at(self, x: float, y: float, width: float, height: float) -> None:
-        """Show at least this much around a point; the proportions are those that the browser has found."""
-        across, up = self._across.end - self._across.start, self._up.end - self._up.start
-        scale = max(width / across, height / up)
-        self._across.update(start=x - scale * across / 2, end=x + scale * across / 2)
-        self._up.update(start=y - scale * up / 2, end=y + scale * up / 2)
+        """Show at least this much around a point; the browser then gives it the proportions of the plot."""
+        self._across.update(start=x - width / 2, end=x + width / 2)
+        self._up.update(start=y - height / 2, end=y + height / 2)
+        self._looked.data = {"at": [self._looked.data["at"][0] + 1]}
 
     def _draw(self) -> list[Any]:
         """Everything from the ground up; returns the glyphs that change their ink with the theme."""
@@ -209,7 +212,7 @@ class SkyMap:
         return decoders["country"]
 
 
-def _empty_figure(across: Range1d, up: Range1d) -> Any:
+def _empty_figure(across: Range1d, up: Range1d, looked: ColumnDataSource) -> Any:
     """Axes in degrees with their grid, tools, and the code that keeps the proportions."""
     plot = figure(
         x_range=across,
@@ -231,10 +234,11 @@ def _empty_figure(across: Range1d, up: Range1d) -> Any:
         CustomJSTickFormatter(code=LATITUDE),
     )
     plot.grid.grid_line_color, plot.grid.grid_line_alpha = GRID, 0.25
-    fit = CustomJS(code=FIT, args={"plot": plot, "x": across, "y": up})
+    fit = CustomJS(code=FIT, args={"plot": plot, "x": across, "y": up, "looked": looked})
     for name in ("inner_width", "inner_height"):
         plot.js_on_change(name, fit)
     plot.js_on_event(Reset, fit)
+    looked.js_on_change("data", fit)
     return plot
 
 

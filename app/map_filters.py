@@ -74,7 +74,7 @@ class MapFilters:
         self._country.param.watch(lambda event: state.param.update(countries=list(event.new)), "value")
         self._altitude.param.watch(lambda event: state.param.update(altitudes=tuple(event.new)), "value_throttled")
         self._find.param.watch(lambda event: self._look_for(event.new), "value_input")
-        state.param.watch(lambda _: self._follow(), list(FILTERS))
+        state.param.watch(lambda *_: self._follow(), list(FILTERS))
 
     def _look_for(self, text: str) -> None:
         allowed = bool(FINDABLE.fullmatch(text))

@@ -18,8 +18,8 @@ from header import age_words, update
 from hub import Hub
 from look import CARD, NUMBERS, QUIET
 from map_figure import SkyMap
-from map_filters import FILTERS, MapFilters
-from packed_sky import EMERGENCIES, PackedSky, named, packed_once, passing
+from map_filters import MapFilters
+from packed_sky import EMERGENCIES, Filters, PackedSky, named, packed_once, passing
 from snapshot import Snapshot
 from view_state import ViewState
 
@@ -46,7 +46,7 @@ class MapTab:
         self._hub, self._state = hub, state
         self._frame: pd.DataFrame | None = None
         self._sky = packed_once(pd.DataFrame())
-        self._framed = self._centred = False
+        self._framed, self._seen = False, ""
         self._drawn_at = self._listed_at = 0.0
         self._filters = MapFilters(state)
         self._map = SkyMap(state.theme, self._open_on_map)
@@ -61,20 +61,25 @@ class MapTab:
         self._wanted = pmui.TextInput(
             label="Open an aircraft: callsign or icao24, then Enter", max_length=8, sizing_mode="stretch_width"
         )
-        self._wanted.param.watch(lambda event: self._open_named(event.new), "enter_pressed")
+        self._wanted.param.watch(lambda _: self._open_named(self._wanted.value_input), "enter_pressed")
+        self._drawn_for: tuple[Filters, str] | None = None
         self.view = self._laid_out()
-        state.param.watch(lambda _: self._draw(listed=True), list(FILTERS))
-        state.param.watch(lambda _: self._turn(), "aircraft")
-        state.param.watch(lambda event: self._map.wear(event.new), "theme")
 
     def show(self, snapshot: Snapshot) -> None:
-        """Draw the sky when there is another one, at most once a second."""
-        now = time.monotonic()
+        """Draw the sky when there is another one, at most once a second, and when the state asks for something else.
+
+        Plots are touched here alone: a click's callback may run while the document is not the session's to change.
+        """
+        now, wanted = time.monotonic(), (self._filters.of_now(), self._state.theme)
         changed = snapshot.sky is not self._frame
-        if changed and now - self._drawn_at >= DRAW_SECONDS:
+        due = changed and now - self._drawn_at >= DRAW_SECONDS
+        if due:
             self._frame, self._sky, self._drawn_at = snapshot.sky, packed_once(snapshot.sky), now
             self._filters.offer(self._sky.countries)
-            self._draw(listed=now - self._listed_at >= LIST_SECONDS)
+        if due or wanted != self._drawn_for:
+            asked, self._drawn_for = wanted != self._drawn_for, wanted
+            self._map.wear(self._state.theme)
+            self._draw(listed=asked or now - self._listed_at >= LIST_SECONDS)
         self._card.show(snapshot.newest, changed=changed)
         self._show_age(snapshot)
 
@@ -127,8 +132,8 @@ class MapTab:
         self._state.aircraft = icao24
 
     def _open_on_map(self, icao24: str) -> None:
+        self._seen = icao24  # who points at an aircraft has it in view already
         self._open(icao24)
-        self._centred = True  # who points at an aircraft sees it already
 
     def _open_item(self, clicked: Any) -> None:
         self._open(clicked["value"])
@@ -140,19 +145,17 @@ class MapTab:
         told = "" if len(found) == 1 or not text.strip() else f"{len(found) or 'No'} aircraft have that"
         update(self._wanted, error_state=bool(told), helper_text=told)
 
-    def _turn(self) -> None:
-        self._centred = False
-
     def _draw_track(self, rows: pd.DataFrame) -> None:
         """The way of the aircraft that is open; the view goes there once, unless it was opened on the map."""
         if rows.empty:
             self._map.show_track(np.zeros(0, np.float32), np.zeros(0, np.float32))
+            self._seen = self._seen if self._state.aircraft else ""
             return
         _, longitude, latitude = broken(rows.dropna(subset=["longitude", "latitude"]), "longitude", "latitude")
         x, y = mercator(*cut(longitude, latitude))
         self._map.show_track(x, y)
-        if not self._centred and len(x):
-            self._centred = True
+        if self._seen != self._state.aircraft and len(x):
+            self._seen = self._state.aircraft
             self._map.centre(float(x[-1]), float(y[-1]))
 
     def _laid_out(self) -> Any:
@@ -175,7 +178,13 @@ class MapTab:
         side = pmui.Column(alarms, self._card.view, listed, margin=0, sizing_mode="stretch_width", sx={"gap": "16px"})
         return pmui.Column(
             self._filters.view,
-            pmui.FlexBox(_part(chart, "3 1 560px"), _part(side, "1 1 320px"), gap="16px", sizing_mode="stretch_width"),
+            pmui.FlexBox(
+                _part(chart, "3 1 560px"),
+                _part(side, "1 1 320px"),
+                gap="16px",
+                align_items="flex-start",
+                sizing_mode="stretch_width",
+            ),
             sizing_mode="stretch_width",
             margin=(12, 16),
             sx={"gap": "16px"},
