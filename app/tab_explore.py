@@ -25,10 +25,11 @@ from pipeline.tables import PHASES
 
 TIMES = {"Last 15 minutes": "15m", "Last hour": "1h", "Last 6 hours": "6h", "All there is": "all"}
 FIRST = next(iter(FIGURES))
-PATIENCE_LOOKS = 8
+SETTLING_LOOKS = 2
 RETRY_SECONDS = 10.0
 SAYS_NOTHING = "Waiting for the first observations."
-WIDTHS = {"figure": "1 1 240px", "time": "1 1 170px", "phases": "2 1 240px", "countries": "2 1 240px"}
+BUSY = "Reading a sample and drawing the figure."
+WIDTH = {"flex": "1 1 140px", "minWidth": "0"}
 
 log = logging.getLogger("contrail.app")
 
@@ -40,9 +41,9 @@ class ExploreTab:
         self._hub, self._state = hub, state
         self._task: asyncio.Future[Picture] | None = None
         self._asked: Wish | None = None
-        self._drawn: Wish | None = None
         self._picture: Picture | None = None
-        self._anew, self._looks, self._failed_at = False, 0, float("-inf")
+        self._anew, self._failed_at = False, float("-inf")
+        self._settled_looks, self._busy_looks = 0, 0
         self._all_since: datetime | None = None
         self._make_controls()
         self._make_picture()
@@ -52,7 +53,7 @@ class ExploreTab:
 
     def show(self, snapshot: Snapshot) -> None:
         """Show what was drawn, and ask for what is to be seen now."""
-        self._looks += 1
+        self._settled_looks += self._screen.current is not None
         if self._task is not None and self._task.done():
             self._receive(self._task)
             self._task = None
@@ -61,11 +62,15 @@ class ExploreTab:
         elif self._task is None and self._is_due(snapshot):
             self._asked, anew, self._anew = self._wish(), self._anew, False
             self._task = asyncio.ensure_future(GALLERY.picture(self._hub, self._asked, anew=anew))
-        update(self._progress, visible=self._task is not None)
+        self._busy_looks = 0 if self._task is None else self._busy_looks + 1
+        self._show_busy(self._busy_looks > 1)
 
     def _is_due(self, snapshot: Snapshot) -> bool:
-        """Whether another picture is to be asked for; the browser's width is awaited for two seconds at most."""
-        if self._screen.current is None and self._looks < PATIENCE_LOOKS:
+        """Whether another picture is to be asked for.
+
+        Not before the browser has told its width, and half a second more: what is sent while it sets up the page is lost.
+        """
+        if self._settled_looks < SETTLING_LOOKS:
             return False
         wish = self._wish()
         if self._anew or wish != self._asked:
@@ -80,6 +85,13 @@ class ExploreTab:
         lake = self._hub.supervisor.lake.root
         span = Range(lake, RANGES[state.range], state.since, state.until, tuple(state.countries), tuple(state.phases))
         return Wish(figure, state.theme, self._screen.current is self._small, span)
+
+    def _show_busy(self, busy: bool) -> None:
+        """Say that a figure is being drawn; the one before is pale meanwhile."""
+        update(self._progress, styles={"visibility": "visible" if busy else "hidden"})
+        update(self._image, styles={"opacity": "0.4" if busy else "1"})
+        if self._picture is not None or busy:
+            update(self._told, object=BUSY if busy or self._picture is None else told(self._picture))
 
     def _receive(self, task: asyncio.Future[Picture]) -> None:
         try:
@@ -104,10 +116,6 @@ class ExploreTab:
         if picture is not self._picture:
             self._image.param.update(object=picture.png, alt_text=picture.words)
         self._picture = picture
-        self._told.object = (
-            f"From version {picture.version:,} of flights_ml, read at {picture.read_at:%H:%M:%S} UTC. "
-            "Drawn again each minute while there is more to show."
-        )
         self._offer(picture.countries)
         name = f"contrail_{self._asked.figure}_{picture.until:%Y%m%dT%H%MZ}.png"
         update(self._download, disabled=False, filename=name)
@@ -119,36 +127,47 @@ class ExploreTab:
 
     def _make_controls(self) -> None:
         titles = {kind.title: name for name, kind in FIGURES.items()}
-        self._figure = pmui.Select(label="Figure", options=titles, value=FIRST, sizing_mode="stretch_width")
-        self._time = pmui.Select(label="Time", options=TIMES, value="1h", sizing_mode="stretch_width")
+        self._figure = pmui.Select(
+            label="Figure", options=titles, value=FIRST, sizing_mode="stretch_width", styles=WIDTH
+        )
+        self._time = pmui.Select(label="Time", options=TIMES, value="1h", sizing_mode="stretch_width", styles=WIDTH)
         self._phases = pmui.MultiChoice(
-            label="Phases (none chosen: all)",
+            label="Phases: all",
             options={phase.capitalize(): phase for phase in PHASES},
             sizing_mode="stretch_width",
+            styles=WIDTH,
         )
         self._countries = pmui.MultiChoice(
-            label="Countries (none chosen: all)",
+            label="Countries: all",
             options=sorted(self._state.countries),
             max_items=LONGEST_LIST,
             searchable=True,
             sizing_mode="stretch_width",
+            styles=WIDTH,
         )
 
     def _make_picture(self) -> None:
         self._small, large = pmui.Column(), pmui.Column()
         self._screen = pmui.BreakpointSwitcher(breakpoint="sm", small=self._small, large=large, height=0)
-        self._image = pn.pane.PNG(None, alt_text="No figure yet", sizing_mode="scale_width", max_width=1280)
-        self._large = pn.pane.PNG(None, alt_text="", sizing_mode="fixed")
-        self._progress = pmui.LinearProgress(sizing_mode="stretch_width", description="The figure is being drawn")
+        self._image = pn.pane.PNG(None, alt_text="No figure yet", sizing_mode="scale_width", margin=0)
+        self._large = pn.pane.PNG(None, alt_text="No figure yet")
+        self._progress = pmui.LinearProgress(
+            sizing_mode="stretch_width", margin=(0, 10), styles={"visibility": "hidden"}
+        )
         self._trouble = pmui.Alert("", severity="warning", visible=False, sizing_mode="stretch_width")
-        self._told = pmui.Typography(SAYS_NOTHING, variant="body2", sx=QUIET | NUMBERS)
-        self._refresh = pmui.Button(label="Refresh", variant="outlined", on_click=lambda _: self._draw_anew())
-        self._enlarge = pmui.Button(label="Enlarge", variant="outlined", disabled=True, on_click=lambda _: self._open())
+        self._told = pmui.Typography(SAYS_NOTHING, variant="body2", sx=QUIET | NUMBERS, styles={"flex": "1 1 300px"})
+        self._refresh = pmui.Button(
+            label="Refresh", variant="outlined", size="small", on_click=lambda _: self._draw_anew()
+        )
+        self._enlarge = pmui.Button(
+            label="Enlarge", variant="outlined", size="small", disabled=True, on_click=lambda _: self._open()
+        )
         self._download = pmui.FileDownload(
-            callback=lambda: io.BytesIO(self._picture.png if self._picture else b""),
+            callback=self._bytes,
             filename="contrail.png",
             label="Download PNG",
             variant="outlined",
+            size="small",
             disabled=True,
         )
         self._dialog = pmui.Dialog(
@@ -156,20 +175,14 @@ class ExploreTab:
         )
 
     def _laid_out(self) -> Any:
-        controls = {
-            "figure": self._figure, "time": self._time, "phases": self._phases, "countries": self._countries
-        }  # fmt: skip
-        for name, control in controls.items():
-            control.styles = {"flex": WIDTHS[name], "minWidth": "0"}
+        controls = (self._figure, self._time, self._phases, self._countries)
         row = {"gap": "12px", "sizing_mode": "stretch_width", "align_items": "center"}
-        buttons = pmui.FlexBox(self._refresh, self._enlarge, self._download, gap="8px", align_items="center")
+        bar = pmui.FlexBox(self._told, self._refresh, self._enlarge, self._download, **row | {"gap": "0"})
         return pmui.Column(
             self._screen,
-            pmui.FlexBox(*controls.values(), **row),
+            pmui.FlexBox(*controls, **row),
             self._trouble,
-            pmui.Paper(
-                self._progress, self._image, self._told, buttons, elevation=0, sx=CARD, sizing_mode="stretch_width"
-            ),
+            pmui.Paper(bar, self._progress, self._image, elevation=0, sx=CARD, margin=10, sizing_mode="stretch_width"),
             self._dialog,
             sizing_mode="stretch_width",
             margin=(12, 16),
@@ -187,9 +200,9 @@ class ExploreTab:
         """Let the controls say what the state says."""
         state = self._state
         update(self._figure, value=state.figure if state.figure in FIGURES else FIRST)
-        update(self._phases, value=list(state.phases))
+        update(self._phases, value=list(state.phases), label="Phases" if state.phases else "Phases: all")
         self._offer(self._picture.countries if self._picture else ())
-        update(self._countries, value=list(state.countries))
+        update(self._countries, value=list(state.countries), label="Countries" if state.countries else "Countries: all")
         chosen = state.range
         options = dict(TIMES)
         if state.since is not None or state.until is not None:
@@ -212,10 +225,20 @@ class ExploreTab:
     def _draw_anew(self) -> None:
         self._anew = True
 
+    def _bytes(self) -> io.BytesIO:
+        self._download.data = None  # the browser saves what changes: without this, nothing the second time
+        return io.BytesIO(self._picture.png if self._picture else b"")
+
     def _open(self) -> None:
         if self._picture is not None:
             self._large.param.update(object=self._picture.png, alt_text=self._picture.words)
             self._dialog.param.update(title=self._picture.title, open=True)
+
+
+def told(picture: Picture) -> str:
+    """How old a picture is, and of which version of the table."""
+    read = f"{picture.read_at:%H:%M:%S} UTC"
+    return f"From version {picture.version:,} of flights_ml, read at {read}. Drawn again each minute while there is more to show."
 
 
 def range_words(since: datetime | None, until: datetime | None) -> str:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-WIDE_INCHES, NARROW_INCHES = (10.0, 5.6), (4.4, 5.6)
+WIDE_INCHES, NARROW_INCHES = (12.0, 5.5), (4.4, 5.6)
 PAD_INCHES = 0.11
 TITLE_POINTS, TEXT_POINTS, SMALL_POINTS = 12, 10, 8.5
 
@@ -37,7 +37,7 @@ LOOKS = {
 
 
 def canvas(theme: str, narrow: bool) -> Figure:
-    """An empty figure: 10 by 5.6 inches, or 4.4 by 5.6 for a narrow screen."""
+    """An empty figure: 12 by 5.5 inches, or 4.4 by 5.6 for a narrow screen."""
     size = NARROW_INCHES if narrow else WIDE_INCHES
     layout = ConstrainedLayoutEngine(w_pad=PAD_INCHES, h_pad=PAD_INCHES)
     return Figure(size, facecolor=LOOKS[theme].background, layout=layout)
@@ -83,7 +83,7 @@ def framed(figure: Figure, title: str, caption: str, theme: str, narrow: bool) -
     """The figure with its title above and its caption below."""
     look = LOOKS[theme]
     figure.suptitle(title, x=0.01, ha="left", color=look.ink, fontsize=TITLE_POINTS, fontweight="bold", wrap=True)
-    text = textwrap.fill(caption, 62 if narrow else 140)
+    text = textwrap.fill(caption, 62 if narrow else 170)
     figure.supxlabel(text, x=0.01, ha="left", color=look.quiet, fontsize=SMALL_POINTS)
     return figure
 
