@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
-import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 from alert_inquiry import Inquiry
 from header import update
 from history_asof import AsOfCard
 from history_figures import PastFigures
-from history_moment import MomentPicker, wanted, words
+from history_moment import MomentPicker, wanted
+from history_words import csv, empty, file_name, sentence
 from hub import Hub
 from look import CARD, NUMBERS, QUIET
 from snapshot import Snapshot
@@ -22,7 +22,6 @@ from view_state import ViewState
 from pipeline import past, serving
 from pipeline.past import Range
 from pipeline.serving import MINUTE
-from pipeline.tables import PHASES
 
 QUICK = {"Last hour": 1, "6 hours": 6, "24 hours": 24, "7 days": 24 * 7}
 
@@ -81,12 +80,12 @@ class HistoryTab:
         if ((found.since, found.until), found.before is not None) != self._asked:
             return
         if not found.steps["sampled"].notna().any():
-            self._nothing(_empty(found))
+            self._nothing(empty(found))
             return
         step = past.step_minutes(found.since, found.until)
         self._figures.show(found.steps, found.before, step, keep_zoom=self._state.until is None)
         self._found = found
-        update(self._told, object=_sentence(found, step))
+        update(self._told, object=sentence(found))
         update(self._charts, visible=True)
         update(self._download, disabled=False, filename=file_name(found))
 
@@ -158,38 +157,3 @@ class HistoryTab:
             sizing_mode="stretch_width",
             margin=(12, 16),
         )
-
-
-def _empty(found: Range) -> str:
-    span = f"{words(found.since)} to {words(found.until)}"
-    if found.extent is None:
-        return f"No minute from {span} was sampled: the table is still empty."
-    return f"No minute from {span} was sampled: the table holds {words(found.extent[0])} to {words(found.extent[1])}."
-
-
-def _sentence(found: Range, step: int) -> str:
-    """What is drawn: the range, how much of it was sampled, what a point stands for, and whether there is a day before."""
-    minutes = int((found.until - found.since) / MINUTE)
-    sampled = int(found.steps["sampled"].sum())
-    told = f"{words(found.since)} to {words(found.until)}: {sampled:,} of {minutes:,} minutes sampled; a gap is time without reports."
-    if step > 1:
-        told += f" A point is the mean of the sampled minutes in {step:,} minutes."
-    if found.before is not None and not found.before["sampled"].notna().any():
-        told += " There is no data of the day before."
-    return told
-
-
-def file_name(found: Range) -> str:
-    """A name that carries the range."""
-    return f"contrail-history-{found.since:%Y%m%dT%H%MZ}-{found.until:%Y%m%dT%H%MZ}.csv"
-
-
-def csv(found: Range) -> str:
-    """What is drawn, as CSV: times in ISO 8601 (UTC), missing values empty."""
-    columns = ["sampled", *PHASES, "anomaly_rate"]
-    named = {"sampled": "sampled_minutes"} | {phase: f"aircraft_{phase.lower()}" for phase in PHASES}
-    table = found.steps[columns].rename(columns=named)
-    if found.before is not None:
-        table = table.join(found.before[columns].rename(columns=named).add_suffix("_day_before"))
-    table.insert(0, "step_start", pd.DatetimeIndex(table.index).strftime("%Y-%m-%dT%H:%M:%SZ"))
-    return table.to_csv(index=False)
