@@ -165,7 +165,7 @@ class MapTab:
                 pn.pane.Bokeh(self._map.figure, sizing_mode="stretch_both", margin=0),
                 margin=0,
                 sizing_mode="stretch_width",
-                styles={"height": MAP_HEIGHT},
+                styles={"height": MAP_HEIGHT, "flex": "0 0 auto"},
             ),
             self._below,
         )
