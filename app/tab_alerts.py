@@ -30,7 +30,7 @@ AGAIN_SECONDS = 2.0
 TABLE_STYLES = """
 :host .tabulator { font-size: 13px; }
 :host .tabulator .tabulator-row.tabulator-selected, :host .tabulator .tabulator-row.tabulator-selectable:hover {
-  background: rgba(0, 114, 178, 0.28); color: inherit;
+  background: rgba(0, 114, 178, 0.28) !important; color: inherit !important;
 }
 """
 RANGE_WORDS = {"15m": "15 minutes", "1h": "hour", "6h": "6 hours"}

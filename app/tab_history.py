@@ -69,11 +69,13 @@ class HistoryTab:
         if question == self._asked:
             return
         self._asked = question
+        since, until = (self._state.since, self._state.until) if isinstance(found, str) else found
+        for picker, moment in ((self._since, since), (self._until, until)):
+            if moment is not None:
+                picker.put(moment)
         if isinstance(found, str):
             self._nothing(found)
             return
-        self._since.put(found[0])
-        self._until.put(found[1])
         self._inquiry.ask(past.looked_up, *found, self._compare.value)
 
     def _answered(self, found: Range) -> None:
