@@ -71,9 +71,10 @@ class Taken:
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn figure as PNG; `countries` are those that its range has, most reports first."""
+    """A drawn figure as PNG, `pixels` wide and high; `countries` are those that its range has, most reports first."""
 
     png: bytes
+    pixels: tuple[int, int]
     title: str
     caption: str
     version: int
@@ -167,7 +168,8 @@ def rendered(wish: Wish, found: Taken, label: str) -> Picture:
     figure = figures.drawn(wish.figure, sample, wish.theme, wish.narrow, caption)
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=DPI)
-    return Picture(png.getvalue(), title, caption, sample.version, found.read_at, sample.until, sample.present)
+    pixels = (round(figure.get_figwidth() * DPI), round(figure.get_figheight() * DPI))
+    return Picture(png.getvalue(), pixels, title, caption, sample.version, found.read_at, sample.until, sample.present)
 
 
 GALLERY = Gallery()

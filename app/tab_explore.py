@@ -150,7 +150,6 @@ class ExploreTab:
         self._small, large = pmui.Column(), pmui.Column()
         self._screen = pmui.BreakpointSwitcher(breakpoint="sm", small=self._small, large=large, height=0)
         self._image = pn.pane.PNG(None, alt_text="No figure yet", sizing_mode="scale_width", margin=0)
-        self._large = pn.pane.PNG(None, alt_text="No figure yet")
         self._progress = pmui.LinearProgress(
             sizing_mode="stretch_width", margin=(0, 10), styles={"visibility": "hidden"}
         )
@@ -170,9 +169,7 @@ class ExploreTab:
             size="small",
             disabled=True,
         )
-        self._dialog = pmui.Dialog(
-            pmui.Column(self._large, scroll=True), full_screen=True, show_close_button=True, close_on_click=True
-        )
+        self._dialog = pmui.Dialog(full_screen=True, show_close_button=True, close_on_click=True)
 
     def _laid_out(self) -> Any:
         controls = (self._figure, self._time, self._phases, self._countries)
@@ -231,7 +228,11 @@ class ExploreTab:
 
     def _open(self) -> None:
         if self._picture is not None:
-            self._large.param.update(object=self._picture.png, alt_text=self._picture.words)
+            wide, high = self._picture.pixels
+            large = pn.pane.PNG(
+                self._picture.png, alt_text=self._picture.words, width=wide, height=high, sizing_mode="fixed"
+            )
+            self._dialog.objects = [large]
             self._dialog.param.update(title=self._picture.title, open=True)
 
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-WIDE_INCHES, NARROW_INCHES = (12.0, 5.5), (4.4, 5.6)
+WIDE_INCHES, NARROW_INCHES = (12.0, 5.25), (4.4, 5.6)
 PAD_INCHES = 0.11
 TITLE_POINTS, TEXT_POINTS, SMALL_POINTS = 12, 10, 8.5
 
@@ -37,7 +37,7 @@ LOOKS = {
 
 
 def canvas(theme: str, narrow: bool) -> Figure:
-    """An empty figure: 12 by 5.5 inches, or 4.4 by 5.6 for a narrow screen."""
+    """An empty figure: 12 by 5.25 inches, or 4.4 by 5.6 for a narrow screen."""
     size = NARROW_INCHES if narrow else WIDE_INCHES
     layout = ConstrainedLayoutEngine(w_pad=PAD_INCHES, h_pad=PAD_INCHES)
     return Figure(size, facecolor=LOOKS[theme].background, layout=layout)
