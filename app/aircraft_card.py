@@ -15,7 +15,7 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 from aircraft_words import anomaly_lines, identity, latest_report
-from bokeh.models import ColumnDataSource, HoverTool, Range1d
+from bokeh.models import ColumnDataSource, HoverTool, NumeralTickFormatter, Range1d
 from bokeh.plotting import figure
 from header import update
 from hub import Hub
@@ -55,8 +55,8 @@ class AircraftCard:
         )
         self._sentence = pmui.Typography("", variant="body2", sx=QUIET)
         self._facts, self._anomalies = pn.pane.HTML("", margin=(0, 10)), pn.pane.HTML("", margin=(0, 10))
-        self._span = Range1d(0, 1)
-        self._heights = {name: Range1d(0, 1) for name in PROFILES}
+        self._span = Range1d(start=0, end=1)
+        self._heights = {name: Range1d(start=0, end=1) for name in PROFILES}
         self._profiles = {name: ColumnDataSource({"time": [], "value": []}) for name in PROFILES}
         self._body = pmui.Column(
             self._facts,
@@ -185,5 +185,5 @@ def _profile(name: str, source: ColumnDataSource, across: Range1d, up: Range1d) 
     tips = [("time", "@time{%H:%M:%S} UTC"), (title.lower(), f"@value{{0,0}} {unit}")]
     plot.add_tools(HoverTool(tooltips=tips, formatters={"@time": "datetime"}, renderers=[dots], mode="vline"))
     plot.yaxis.axis_label = f"{title} ({unit})"
-    plot.yaxis.formatter.use_scientific = False
+    plot.yaxis.formatter = NumeralTickFormatter(format="0,0")
     return pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=0)

@@ -136,8 +136,8 @@ def spells(rows: pd.DataFrame) -> list[Spell]:
     """All spells by their beginning; a report without the reason ends one."""
     found: list[Spell] = []
     open_now: dict[str, list[Any]] = {}
-    for row in rows.itertuples():
-        reasons = [] if row.anomalies is None else list(row.anomalies)
+    for row, given in zip(rows.itertuples(), rows["anomalies"].tolist(), strict=True):
+        reasons: list[str] = [] if given is None else list(given)
         for ended in set(open_now) - set(reasons):
             found.append(spell(ended, open_now.pop(ended)))
         for reason in reasons:

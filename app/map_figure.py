@@ -39,6 +39,7 @@ INK = {"light": OUTLINE, "dark": "#ffffff"}
 PALETTE = (*PHASE_COLOURS.values(), "#777777")
 TOUCH = 18  # diameter in screen pixels of the place that answers to the pointer
 RING, SELECTED_RING, LARGER = 30, 24, 6
+HEIGHT_PX = 520
 WORLD = (-2.0e7, -8.5e6, 2.0e7, 1.45e7)
 CLOSE_M = 1_200_000.0
 ROOM = 0.06
@@ -61,8 +62,14 @@ EMPTY: dict[str, npt.NDArray[Any]] = {
     )
 }
 
+# The map leaves room on the screen for what is around it, on a phone too.
+HEIGHT = """
+const tall = Math.round(Math.max(320, Math.min(0.53 * window.innerHeight, 0.95 * window.innerWidth, 720)))
+if (plot.height != tall) plot.height = tall
+"""
 # Mercator must not be squeezed. A new size keeps centre and scale; other proportions get room on one side.
 FIT = """
+if (plot.properties.inner_width.is_unset || plot.properties.inner_height.is_unset) return  // not drawn yet
 const w = plot.inner_width, h = plot.inner_height
 if (!(w > 0 && h > 0)) return
 const before = (cb_obj === plot ? plot._fitted : null) ?? {w, h}
@@ -130,7 +137,7 @@ class SkyMap:
     """One session's map. `opened` is called with the icao24 of an aircraft that was clicked."""
 
     def __init__(self, theme: str, opened: Callable[[str], None]) -> None:
-        self._across, self._up = Range1d(WORLD[0], WORLD[2]), Range1d(WORLD[1], WORLD[3])
+        self._across, self._up = Range1d(start=WORLD[0], end=WORLD[2]), Range1d(start=WORLD[1], end=WORLD[3])
         self._sky, self._emergencies = ColumnDataSource(dict(EMPTY)), ColumnDataSource(dict(EMPTY))
         self._track, self._chosen = _points(), _points()
         self._clicked = ColumnDataSource({"icao24": [], "time": []})
@@ -205,7 +212,7 @@ class SkyMap:
         args = {"source": source, "phases": list(PHASES), "countries": [], "MISSING": MISSING}
         decoders = {name: CustomJSHover(args=args, code=code) for name, code in DECODE.items()}
         tips = [(label, f"@{name}{{custom}}") for name, label in TIPS.items()]
-        formatters = {f"@{name}": decoder for name, decoder in decoders.items()}
+        formatters: dict[str, Any] = {f"@{name}": decoder for name, decoder in decoders.items()}
         self.figure.add_tools(
             HoverTool(tooltips=tips, formatters=formatters, renderers=[place], visible=False, limit=1)
         )
@@ -219,7 +226,8 @@ def _empty_figure(across: Range1d, up: Range1d, looked: ColumnDataSource) -> Any
         y_range=up,
         x_axis_type="mercator",
         y_axis_type="mercator",
-        sizing_mode="stretch_both",
+        height=HEIGHT_PX,
+        sizing_mode="stretch_width",
         output_backend="webgl",
         tools="pan,zoom_in,zoom_out",
         toolbar_location="above",
@@ -239,6 +247,7 @@ def _empty_figure(across: Range1d, up: Range1d, looked: ColumnDataSource) -> Any
         plot.js_on_change(name, fit)
     plot.js_on_event(Reset, fit)
     looked.js_on_change("data", fit)
+    plot.js_on_change("inner_width", CustomJS(code=HEIGHT, args={"plot": plot}))
     return plot
 
 

@@ -151,7 +151,8 @@ def passing(sky: PackedSky, filters: Filters) -> Flags:
 def having(sky: PackedSky, text: str) -> Flags:
     """Aircraft with the text in their callsign or in their icao24, capital or not."""
     wanted = text.strip().encode("ascii", "replace")
-    in_callsign = np.strings.find(np.strings.upper(sky.callsigns), wanted.upper()) >= 0
+    capitals: Array = np.strings.upper(sky.callsigns)
+    in_callsign = np.strings.find(capitals, wanted.upper()) >= 0
     return np.asarray(in_callsign | (np.strings.find(sky.addresses, wanted.lower()) >= 0), bool)
 
 
@@ -204,7 +205,7 @@ def address_numbers(addresses: Array) -> Array:
     """Six hex digits as a whole number."""
     digits = addresses.astype("S6").view(np.uint8).reshape(-1, 6).astype(np.uint32)
     values = np.where(digits >= ord("a"), digits - ord("a") + 10, digits - ord("0"))
-    return (values << np.arange(20, -1, -4, dtype=np.uint32)).sum(axis=1).astype(np.uint32)
+    return np.asarray((values << np.arange(20, -1, -4, dtype=np.uint32)).sum(axis=1), np.uint32)
 
 
 def wedges(track: npt.NDArray[np.float64], grounded: Flags) -> tuple[Array, Array, Array]:

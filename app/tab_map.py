@@ -28,7 +28,6 @@ from pipeline.tables import PHASES
 
 DRAW_SECONDS, LIST_SECONDS = 1.0, 5.0
 LISTED = 50
-MAP_HEIGHT = "clamp(320px, min(60vh, 95vw), 720px)"
 NO_AVATAR = {".MuiListItemAvatar-root": {"display": "none"}}
 LEGEND = """
 <style>
@@ -61,7 +60,7 @@ class MapTab:
         self._wanted = pmui.TextInput(
             label="Open an aircraft: callsign or icao24, then Enter", max_length=8, sizing_mode="stretch_width"
         )
-        self._wanted.param.watch(lambda _: self._open_named(self._wanted.value_input), "enter_pressed")
+        self._wanted.param.watch(lambda _: self._open_named(self._wanted.value_input or ""), "enter_pressed")
         self._drawn_for: tuple[Filters, str] | None = None
         self.view = self._laid_out()
 
@@ -161,12 +160,7 @@ class MapTab:
     def _laid_out(self) -> Any:
         chart = _card(
             pmui.FlexBox(self._count, self._legend, gap="4px 24px", align_items="center", sizing_mode="stretch_width"),
-            pmui.Column(
-                pn.pane.Bokeh(self._map.figure, sizing_mode="stretch_both", margin=0),
-                margin=0,
-                sizing_mode="stretch_width",
-                styles={"height": MAP_HEIGHT, "flex": "0 0 auto"},
-            ),
+            pn.pane.Bokeh(self._map.figure, sizing_mode="stretch_width", margin=0),
             self._below,
         )
         alarms = _card(pmui.Typography("Emergencies", variant="subtitle1"), self._no_alarm, self._alarm)
