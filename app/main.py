@@ -11,7 +11,7 @@ from header import Header
 from hub import Hub, the_hub
 from look import STYLES, THEME
 from rights import this_user
-from sessions import detach_from_busy, is_writing
+from sessions import LIVING, detach_from_busy, is_writing
 from snapshot import Snapshot
 from tab_alerts import AlertsTab
 from tab_control import ControlTab
@@ -57,6 +57,7 @@ class Session:
     """One browser's page: its state, its header, and the tabs it has looked at."""
 
     def __init__(self, hub: Hub) -> None:
+        LIVING.add(self)
         self._hub = hub
         self._document = pn.state.curdoc
         self._state = ViewState()

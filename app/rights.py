@@ -61,7 +61,7 @@ def require_loopback(arguments: Sequence[str]) -> None:
     if not is_loopback(address):
         raise RightsError(
             f"The page would be open to others on {address} without a sign-in: add --address 127.0.0.1, "
-            "or a sign-in with --basic-auth FILE --cookie-secret SECRET (docs/operations.md)."
+            "or a sign-in with --basic-auth FILE --cookie-secret SECRET (docs/application.md)."
         )
 
 

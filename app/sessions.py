@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import panel as pn
 from panel.util import edit_readonly
+
+
+LIVING: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Every session's page that is still held by anything: closed ones have to leave."""
 
 
 def detach_from_busy(page: Any) -> None:

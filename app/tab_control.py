@@ -17,6 +17,7 @@ from log_card import LogCard
 from look import CARD, QUIET
 from part_card import PartCard
 from reset_dialog import ResetDialog
+from sessions import LIVING
 from snapshot import Snapshot
 from view_state import ViewState
 
@@ -67,6 +68,7 @@ class ControlTab:
                 card.show_trend(samples)
         if now - self._logged > LOG_SECONDS:
             self._logged = now
+            update(self._pages, object=f"Pages open: {len(LIVING)}")
             self._log.refresh()
             self._ask(self._look_for_resets())
             self._follow_switch()
@@ -122,10 +124,12 @@ class ControlTab:
             for verb, (label, variant) in verbs.items()
         ]  # fmt: skip
         hint = "" if self._may_act else f"{self._user} may look; operators act."
+        self._pages = pmui.Typography("", variant="body2", sx=QUIET, margin=0, css_classes=["pages"])
         return pmui.Paper(
             pmui.FlexBox(self._doing, *buttons, gap="12px", align_items="center", margin=0, sizing_mode="stretch_width"),
             pmui.Typography(hint, variant="body2", sx=QUIET, margin=0, visible=bool(hint)),
             self._flow,
+            self._pages,
             elevation=0, margin=0, sx=CARD, styles={"flex": "1 1 100%", "minWidth": "0"},
         )  # fmt: skip
 

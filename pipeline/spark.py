@@ -31,6 +31,7 @@ SESSION = {
     "spark.sql.ansi.enabled": "false",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.cache.maxEntries": "4000",
+    "spark.sql.maxConcurrentOutputFileWriters": "8",
     "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "200000",
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "100000",

@@ -2,134 +2,226 @@
 
 from __future__ import annotations
 
+import json
 import re
-import shutil
-import signal
-import socket
-import sys
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.processes import descendants, started, wait_until
+from pipeline import ops
+from pipeline.serving import Reader
+from pipeline.tables import FLIGHTS_ML, Lake
+from tests.browsing import FLAGS, TABS, chromium, open_tab, served, settled, watched
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-ROOT = Path(__file__).parents[1]
 LONG, SHORT = 120_000, 20_000
+FIGURE = re.compile(r"^[\d,]+\s*$")
+AGE = re.compile(r"^\d+ s old\s*$")
 
 
 @pytest.fixture(scope="module")
-def page_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server with a small fast sky; at its end nothing it started is left."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("app")
-    environment = {"CONTRAIL_DATA": str(folder), "CONTRAIL_AIRCRAFT": "150", "CONTRAIL_INTERVAL": "2"}
-    command = [sys.executable, "-m", "panel", "serve", str(ROOT / "app"), "--address", "127.0.0.1", "--port", str(port)]
-    with started(command, environment, folder / "log") as server:
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/app"), 60, "the page answers")
-        yield f"http://127.0.0.1:{port}/app"
-        family = descendants(server.pid)
-        server.send_signal(signal.SIGTERM)
-        server.wait(40)
-        assert not [one for one in family.values() if one.is_running() and one.status() != "zombie"]
-
-
-def answers(address: str) -> bool:
-    with suppress(OSError):
-        return bool(urllib.request.urlopen(address, timeout=5).status == 200)
-    return False
-
-
-@pytest.fixture(scope="module")
-def browser():
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("no chromium on this machine: `make test` installs Debian's where it may")
+def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        opened = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield opened
         opened.close()
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    """A server with a small fast sky."""
+    with served(folder, {"CONTRAIL_AIRCRAFT": "150", "CONTRAIL_INTERVAL": "2"}) as found:
+        yield found
+
+
 @pytest.fixture
-def page(browser, page_address: str) -> Iterator[Page]:
-    """The page, opened; at its end no error in its console and no request to another host."""
-    opened: Page = browser.new_page(viewport={"width": 1440, "height": 900})
-    errors: list[str] = []
-    hosts: set[str] = set()
-    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on(
-        "request", lambda request: hosts.add(request.url.split("/")[2].split(":")[0] if "//" in request.url else "")
-    )
-    opened.goto(page_address)
-    yield opened
-    opened.close()
-    assert errors == []
-    assert hosts - {""} == {"127.0.0.1"}
-
-
-def open_control(page: Page) -> None:
-    page.get_by_role("tab", name="Control").click()
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    with watched(browser) as opened:
+        opened.goto(address)
+        settled(opened)
+        yield opened
 
 
 def part(page: Page, name: str):
     return page.locator(f".part-{name}")
 
 
-def test_live_phases_come_through_the_pipeline_and_move_without_a_reload(page):
-    expect(page.get_by_text("SIMULATED")).to_be_visible(timeout=SHORT)
-    expect(page.get_by_text(re.compile(r"the last full one"))).to_be_visible(timeout=LONG)
-    expect(page.get_by_role("heading", level=4, name=re.compile(r"^[\d,]+$"))).to_be_visible(timeout=LONG)
-    first = page.get_by_text(re.compile(r"^Minute ")).text_content()
-    expect(page.get_by_text(re.compile(r"^Minute "))).not_to_have_text(first or "", timeout=LONG)
-    expect(page.get_by_text(re.compile(r"^\d+ s old$"))).to_be_visible()
+def press(page: Page, name: str, verb: str) -> None:
+    part(page, name).get_by_role("button", name=f"{verb} ").or_(
+        part(page, name).get_by_role("button", name=verb, exact=True)
+    ).first.click()
+
+
+def chip(page: Page, name: str):
+    return page.locator(f".{name}")
+
+
+def test_live_figures_come_through_the_pipeline_and_move_without_a_reload(page):
+    expect(chip(page, "source")).to_contain_text("SIMULATED", timeout=SHORT)
+    expect(page.locator(".figure-active_flights")).to_have_text(FIGURE, timeout=LONG)
+    expect(page.locator(".figure-anomaly_rate")).to_have_text(re.compile(r"%\s*$"), timeout=LONG)
+    caption = page.get_by_text(re.compile(r"^Minute "))
+    first = caption.text_content()
+    expect(caption).not_to_have_text(first or "", timeout=LONG)
+    expect(chip(page, "age")).to_have_text(AGE)
+
+
+def test_a_figure_shows_its_passport(page):
+    page.get_by_role("button", name="About").first.click()
+    expect(page.get_by_role("dialog")).to_contain_text("count(distinct icao24)", timeout=SHORT)
+    expect(page.get_by_role("dialog")).to_contain_text("silver/flights_ml")
 
 
 def test_an_operator_stops_and_starts_a_stream_and_the_page_says_what_that_does(page):
-    open_control(page)
-    expect(part(page, "silver").get_by_text("running")).to_be_visible(timeout=LONG)
-    part(page, "silver").get_by_role("button", name="Stop").click()
-    expect(part(page, "silver").get_by_text("stopped")).to_be_visible(timeout=SHORT)
-    expect(part(page, "bronze").get_by_text("running")).to_be_visible()
-    expect(page.get_by_text(re.compile("silver is stopped"))).to_be_visible(timeout=LONG)
-    part(page, "silver").get_by_role("button", name="Start").click()
-    expect(part(page, "silver").get_by_text("running")).to_be_visible(timeout=SHORT)
-    expect(page.get_by_text(re.compile(r"^\d+ s old$"))).to_be_visible(timeout=LONG)
+    open_tab(page, "Control")
+    expect(part(page, "silver")).to_contain_text("running", timeout=LONG)
+    press(page, "silver", "Stop")
+    expect(part(page, "silver")).to_contain_text("stopped", timeout=SHORT)
+    expect(part(page, "bronze")).to_contain_text("running")
+    expect(chip(page, "age")).to_contain_text("silver is stopped", timeout=LONG)
+    press(page, "silver", "Start")
+    expect(part(page, "silver")).to_contain_text("running", timeout=SHORT)
+    expect(chip(page, "age")).to_have_text(AGE, timeout=LONG)
 
 
-def test_two_browsers_see_each_others_actions(page, browser, page_address):
-    other = browser.new_page()
-    other.goto(page_address)
-    open_control(other)
-    open_control(page)
-    expect(part(page, "quarantine").get_by_text("running")).to_be_visible(timeout=LONG)
-    part(page, "quarantine").get_by_role("button", name="Stop").click()
-    expect(part(other, "quarantine").get_by_text("stopped")).to_be_visible(timeout=SHORT)
-    part(other, "quarantine").get_by_role("button", name="Start").click()
-    expect(part(page, "quarantine").get_by_text("running")).to_be_visible(timeout=SHORT)
-    other.close()
+def test_two_browsers_see_each_others_actions(page, browser, address, folder):
+    with watched(browser) as other:
+        other.goto(f"{address}?tab=control")
+        open_tab(page, "Control")
+        expect(part(page, "quarantine")).to_contain_text("running", timeout=LONG)
+        press(page, "quarantine", "Stop")
+        expect(part(other, "quarantine")).to_contain_text("stopped", timeout=SHORT)
+        press(other, "quarantine", "Start")
+        expect(part(page, "quarantine")).to_contain_text("running", timeout=SHORT)
+        expect(page.locator(".actions")).to_contain_text("guest: stop quarantine", timeout=SHORT)
+    taken = ops.actions(Lake(str(folder / "lake")), 2)
+    assert [(one["verb"], one["names"], one["outcome"]) for one in taken] == [
+        ("start", ["quarantine"], "asked"),
+        ("stop", ["quarantine"], "asked"),
+    ]
+
+
+def test_a_reset_asks_for_the_streams_name_and_can_be_undone(page, folder):
+    open_tab(page, "Control")
+    expect(part(page, "flight_phase_counts")).to_contain_text("running", timeout=LONG)
+    press(page, "flight_phase_counts", "Reset…")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("computed again", timeout=SHORT)
+    expect(dialog.get_by_role("button", name="Reset the stream")).to_be_disabled()
+    dialog.get_by_label("The stream's name").fill("flight_phase_counts")
+    dialog.get_by_role("button", name="Reset the stream").click()
+    expect(part(page, "flight_phase_counts").get_by_role("button", name="Undo reset")).to_be_visible(timeout=LONG)
+    expect(part(page, "flight_phase_counts")).to_contain_text("running", timeout=LONG)
+    press(page, "flight_phase_counts", "Undo reset")
+    expect(page.locator(".actions")).to_contain_text("undo reset flight_phase_counts", timeout=SHORT)
+    expect(part(page, "flight_phase_counts")).to_contain_text("running", timeout=LONG)
+
+
+def test_a_shared_address_opens_the_same_view(browser, address, page, folder):
+    expect(page.locator(".figure-active_flights")).to_have_text(FIGURE, timeout=LONG)
+    newest = "WHERE longitude IS NOT NULL ORDER BY event_timestamp DESC LIMIT 1"
+    icao24 = Reader(Lake(str(folder / "lake"))).rows(FLIGHTS_ML, "icao24", newest)[0]["icao24"]
+    with watched(browser) as other:
+        other.goto(f"{address}?tab=map&aircraft={icao24}&theme=dark")
+        settled(other)
+        expect(other.get_by_role("tab", name="Map")).to_have_attribute("aria-selected", "true", timeout=SHORT)
+        expect(other.get_by_text(icao24).first).to_be_visible(timeout=SHORT)
+
+
+def test_what_an_address_must_not_hold_is_left_out_and_named(browser, address):
+    with watched(browser) as other:
+        other.goto(f"{address}?tab=nonsense&range=5h&phases=FLYING&since=yesterday&evil=%3Cscript%3E")
+        settled(other)
+        notice = other.locator(".notice")
+        for name in ("tab", "range", "phases", "since", "evil"):
+            expect(notice).to_contain_text(name, timeout=SHORT)
+        expect(other.get_by_role("tab", name="Live")).to_have_attribute("aria-selected", "true")
+
+
+def test_the_address_follows_the_view(page):
+    open_tab(page, "Alerts")
+    page.wait_for_url(re.compile("tab=alerts"), timeout=SHORT)
+    page.get_by_label("Toggle theme").click()
+    page.wait_for_url(re.compile("theme=dark"), timeout=SHORT)
 
 
 @pytest.mark.parametrize("width", [1440, 390])
-def test_nothing_is_wider_than_the_screen(page, width):
-    page.set_viewport_size({"width": width, "height": 900})
-    expect(page.get_by_text("SIMULATED")).to_be_visible(timeout=SHORT)
-    for name in ("Live", "Control"):
-        page.get_by_role("tab", name=name).click()
-        page.wait_for_timeout(500)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_nothing_is_wider_than_the_screen(browser, address, width):
+    with watched(browser, width) as opened:
+        opened.goto(address)
+        settled(opened)
+        for name in TABS:
+            open_tab(opened, name)
+            opened.wait_for_timeout(1500)
+            assert opened.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("tab", TABS)
+def test_nothing_keeps_a_reader_with_other_means_out(browser, address, tab, theme):
+    with watched(browser) as opened:
+        opened.goto(f"{address}?tab={tab.lower()}&theme={theme}")
+        settled(opened)
+        opened.wait_for_timeout(2500)
+        found = Axe().run(opened).response["violations"]
+    grave = [one for one in found if one["impact"] in ("serious", "critical")]
+    told = [(one["id"], [node["html"][:160] for node in one["nodes"][:3]]) for one in grave]
+    assert not told, json.dumps(told, indent=1)
+
+
+def test_a_closed_page_leaves_nothing_behind(browser, address, page):
+    open_tab(page, "Control")
+    for _ in range(4):
+        with watched(browser) as other:
+            other.goto(f"{address}?tab=live")
+            settled(other)
+    expect(page.locator(".pages")).to_have_text("Pages open: 1", timeout=LONG)
+
+
+def test_a_viewer_may_look_but_acts_neither_by_the_page_nor_by_its_socket(browser, tmp_path):
+    users = tmp_path / "users.json"
+    users.write_text(json.dumps({"vera": "look", "olga": "act"}))
+    options = ("--basic-auth", str(users), "--cookie-secret", "for-this-test-alone")
+    environment = {"CONTRAIL_OPERATORS": "olga", "CONTRAIL_AUTOSTART": "no"}
+    with served(tmp_path, environment, *options) as address:
+        signed_in(browser, address, "vera", "look", lambda page: expect_refusal(page, tmp_path))
+        signed_in(browser, address, "olga", "act", expect_allowed)
+
+
+def signed_in(browser: Browser, address: str, user: str, password: str, do) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{address}?tab=control")
+    page.locator("input[name=username]").fill(user)
+    page.locator("input[name=password]").fill(password)
+    page.locator("input[name=password]").press("Enter")
+    settled(page)
+    open_tab(page, "Control")
+    do(page)
+    context.close()
+
+
+def expect_refusal(page: Page, folder: Path) -> None:
+    start = page.get_by_role("button", name="Start all")
+    expect(start).to_be_disabled(timeout=SHORT)
+    expect(page.get_by_text("vera may look; operators act.")).to_be_visible()
+    # What a page forbids, a browser can allow itself: the server is what refuses.
+    page.evaluate(
+        "for (const model of Bokeh.documents[0].all_models) if (model.disabled === true) model.disabled = false"
+    )
+    expect(start).to_be_enabled(timeout=SHORT)
+    start.click()
+    expect(page.locator(".told")).to_contain_text("vera may look but not act", timeout=SHORT)
+    assert ops.actions(Lake(str(folder / "lake")), 1)[0]["outcome"].startswith("refused")
+    expect(page.locator(".doing")).to_contain_text("stopped")
+
+
+def expect_allowed(page: Page) -> None:
+    expect(page.get_by_role("button", name="Start all")).to_be_enabled(timeout=SHORT)

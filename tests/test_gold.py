@@ -34,7 +34,19 @@ def row(
     before = before and at(before)
     anomalous_before = anomalous_before and at(anomalous_before)
     figures = (speed, altitude, altitude, 40.0, "7700")
-    return (at(clock), at(clock), icao24, "SWR1", "Spain", *figures, phase, before, before, list(anomalies), anomalous_before)
+    return (
+        at(clock),
+        at(clock),
+        icao24,
+        "SWR1",
+        "Spain",
+        *figures,
+        phase,
+        before,
+        before,
+        list(anomalies),
+        anomalous_before,
+    )
 
 
 def counts(spark, *rows):

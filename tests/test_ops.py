@@ -63,3 +63,14 @@ def test_a_second_driver_is_refused_with_the_name_of_the_first(tmp_path: Path):
     freed = ops.DriverLock(Lake(str(tmp_path)))
     freed.take()  # the crash freed it
     freed.free()
+
+
+def test_the_audit_log_keeps_every_action_newest_first(tmp_path):
+    lake = Lake(str(tmp_path))
+    assert ops.actions(lake, 5) == []
+    for number in range(3):
+        ops.note(lake, "olga", "stop", [f"stream{number}"], "asked")
+    with open(lake.ops(ops.ACTIONS), "ab") as file:
+        file.write(b"half a li")
+    assert [one["names"] for one in ops.actions(lake, 2)] == [["stream2"], ["stream1"]]
+    assert {*ops.actions(lake, 1)[0]} == {"at", "user", "verb", "names", "outcome"}

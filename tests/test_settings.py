@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import SettingError
-from pipeline.settings import ACCOUNTS, SOURCES, Settings, as_environment, load
+from pipeline.settings import ACCOUNTS, SOURCES, Settings, as_environment, load, of_feed, recordings
 
 WRONG = [
     ("SOURCE", "radar", "one of simulator, opensky, replay"),
@@ -221,3 +221,20 @@ def test_a_child_process_gets_exactly_the_settings_of_its_parent(chosen: Setting
 def test_defaults_are_not_handed_on():
     assert as_environment(Settings()) == {}
     assert as_environment(load({"CONTRAIL_AUTOSTART": "no"})) == {"CONTRAIL_AUTOSTART": "False"}
+
+
+def test_another_feed_gets_a_lake_of_its_own(tmp_path: Path):
+    started = load({"CONTRAIL_DATA": str(tmp_path), "CONTRAIL_LAKE": "s3a://sky/"})
+    other = of_feed(load({"CONTRAIL_DATA": str(tmp_path), "CONTRAIL_LAKE": "s3a://sky/"}, source="opensky"), started)
+    assert (other.data_folder, other.lake_root) == (tmp_path / "opensky", "s3a://sky/opensky")
+    assert of_feed(started, started) == started
+    plain = load({}, source="opensky")
+    assert of_feed(plain, load({})) == plain
+    assert plain.lake_root != load({}).lake_root
+
+
+def test_a_recording_is_chosen_by_the_name_of_a_file_in_its_folder(tmp_path: Path):
+    for name in ("b.jsonl.gz", "a.jsonl", "notes.txt"):
+        (tmp_path / name).touch()
+    assert list(recordings(load({"CONTRAIL_RECORDINGS": str(tmp_path)}))) == ["a.jsonl", "b.jsonl.gz"]
+    assert recordings(load({"CONTRAIL_RECORDINGS": str(tmp_path / "none")})) == {}

@@ -1,0 +1,93 @@
+"""A served page and a real browser for tests: what a page must never do is watched while a test looks at it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.processes import descendants, started, wait_until
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+ROOT = Path(__file__).parents[1]
+TABS = ("Live", "Map", "Alerts", "History", "Explore", "Control")
+
+
+@contextmanager
+def served(folder: Path, environment: dict[str, str], *options: str) -> Iterator[str]:
+    """The address of a page that is served while the block runs; at its end nothing that it started is left."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "panel", "serve", str(ROOT / "app"), "--address", "127.0.0.1", "--port", str(port)]
+    command += ["--unused-session-lifetime", "2000", "--check-unused-sessions", "1000", *options]
+    with started(command, {"CONTRAIL_DATA": str(folder), **environment}, folder / "log") as server:
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/app"), 60, "the page answers")
+        yield f"http://127.0.0.1:{port}/app"
+        family = descendants(server.pid)
+        server.terminate()
+        server.wait(40)
+        assert not [one for one in family.values() if alive(one)]
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether a process still runs."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def answers(address: str) -> bool:
+    """Whether a page is there."""
+    with suppress(OSError):
+        return bool(urllib.request.urlopen(address, timeout=5).status == 200)
+    return False
+
+
+def chromium() -> str:
+    """The browser's program; the test is skipped, with the reason, where there is none."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("no chromium on this machine: `make test` installs Debian's where it may")
+    return program
+
+
+@contextmanager
+def watched(browser: Browser, width: int = 1440) -> Iterator[Page]:
+    """A page of its own; at its end there was no error in its console and no request to another host."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    errors: list[str] = []
+    hosts: set[str] = set()
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda asked: hosts.add(asked.url.split("/")[2].split(":")[0] if "//" in asked.url else ""))
+    yield page
+    page.close()
+    assert errors == []
+    assert hosts - {""} <= {"127.0.0.1"}
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Turn to a tab."""
+    page.get_by_role("tab", name=name).click()
+
+
+def settled(page: Page) -> None:
+    """Wait until the page has been built: the curtain that Panel draws meanwhile is gone."""
+    page.wait_for_function("!document.body.classList.contains('pn-loading')")
