@@ -36,6 +36,7 @@ from pipeline.tables import PHASES
 
 BIN_METERS = 500
 MOST_COUNTRIES = 15
+LEAST_FOR_CONTOURS = 30
 FEATURES = {
     "altitude_meters": "altitude",
     "velocity_kmh": "speed",
@@ -141,8 +142,8 @@ def correlations(flights: pd.DataFrame, theme: str = "light", narrow: bool = Fal
         vmin=-1,
         vmax=1,
         cmap=look.signs,
-        annot=table.map(lambda value: "–" if np.isnan(value) else f"{value:.2f}"),
-        fmt="",
+        annot=True,
+        fmt=".2f",
         annot_kws={"fontsize": 7 if narrow else TEXT_POINTS},
         linewidths=1,
         linecolor=look.background,
@@ -152,6 +153,8 @@ def correlations(flights: pd.DataFrame, theme: str = "light", narrow: bool = Fal
         ax=ax,
     )
     readable(ax)
+    for row, column in np.argwhere(table.isna().to_numpy()):
+        ax.text(column + 0.5, row + 0.5, "–", ha="center", va="center", color=look.ink, fontsize=TEXT_POINTS)
     dress(ax, look, grid="none").set_facecolor(look.gap)
     ax.tick_params(axis="x", rotation=90 if narrow else 0, length=0)
     ax.tick_params(axis="y", rotation=0, length=0)
@@ -161,7 +164,7 @@ def correlations(flights: pd.DataFrame, theme: str = "light", narrow: bool = Fal
 
 
 def altitude_against_speed(flights: pd.DataFrame, theme: str = "light", narrow: bool = False) -> Figure:
-    """Joint density of altitude and speed of each phase: reports as points, contours of equal density, and both margins."""
+    """Joint density of altitude and speed of each phase: reports as points, contours of equal density, both margins."""
     known = flights.dropna(subset=["altitude_meters", "velocity_kmh", "flight_phase"])
     if known.empty:
         return in_words("No report here has both an altitude and a speed.", theme, narrow)
@@ -174,28 +177,14 @@ def altitude_against_speed(flights: pd.DataFrame, theme: str = "light", narrow: 
     beyond = _frame(ax, known, "velocity_kmh", "x") | _frame(ax, known, "altitude_meters", "y")
     inside = known[~beyond]
     sns.scatterplot(inside, **axes, **colours, s=5, alpha=0.35, linewidth=0, ax=ax, rasterized=True)
+    many = inside.groupby("flight_phase")["icao24"].transform("size") >= LEAST_FOR_CONTOURS
     sns.kdeplot(
-        inside,
-        **axes,
-        **colours,
-        common_norm=False,
-        levels=4,
-        thresh=0.15,
-        gridsize=50,
-        linewidths=1.2,
-        warn_singular=False,
-        ax=ax,
-    )
-    margins = {
-        **colours,
-        "common_norm": True,
-        "fill": True,
-        "multiple": "stack",
-        "linewidth": 0,
-        "warn_singular": False,
-    }
-    sns.kdeplot(inside, x=axes["x"], **margins, ax=top)
-    sns.kdeplot(inside, y=axes["y"], **margins, ax=right)
+        inside[many], **axes, **colours, common_norm=False, levels=4, thresh=0.15, gridsize=50, linewidths=1.2,
+        warn_singular=False, ax=ax,
+    )  # fmt: skip
+    margins: dict[str, Any] = {**colours, "bins": 60, "multiple": "stack", "element": "step", "linewidth": 0}
+    sns.histplot(inside, x=axes["x"], **margins, ax=top)
+    sns.histplot(inside, y=axes["y"], **margins, ax=right)
     words = with_beyond("ground speed in km/h", int(beyond.sum()))
     dress(ax, look, with_missing(words, flights, known), "barometric altitude in metres", "both")
     for margin in (top, right):

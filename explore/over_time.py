@@ -198,13 +198,17 @@ def _strip(ax: Axes, shares: pd.DataFrame, overall: pd.Series[float], label: str
         cmap=look.amounts,
         vmin=0,
         vmax=max(1.0, float(np.nanmax(shares.to_numpy()))),
-        yticklabels=[f"{name}  {f'{overall[name]:.2g} %' if overall[name] else 'none'}" for name in shares.columns],
+        yticklabels=[f"{name}  {_percent(overall[name])}" for name in shares.columns],
         xticklabels=False,
         ax=ax,
     )
     dress(ax, look, grid="none").set_facecolor(look.gap)
     ax.tick_params(length=0, rotation=0)
     dress_bar(ax.collections[0].colorbar, look, label)
+
+
+def _percent(share: float) -> str:
+    return "none" if share == 0 else f"{share:.0f} %" if share >= 10 else f"{share:.2g} %"
 
 
 def _clock(ax: Axes) -> None:
