@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -301,6 +303,11 @@ def contrast(one, other) -> float:
 def luminance(colour) -> float:
     parts = np.array(to_rgba(colour)[:3])
     return float(np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722))
+
+
+def test_the_page_on_exploration_lists_each_figure_in_order():
+    page = (Path(__file__).parents[1] / "docs" / "exploration.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == NAMES
 
 
 def test_drawing_leaves_pyplot_without_figures():
