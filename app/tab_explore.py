@@ -134,6 +134,7 @@ class ExploreTab:
         self._phases = pmui.MultiChoice(
             label="Phases: all",
             options={phase.capitalize(): phase for phase in PHASES},
+            searchable=True,  # else a chosen phase leaves the list, the focus with it, and Escape no longer closes it
             sizing_mode="stretch_width",
             styles=WIDTH,
         )
