@@ -63,6 +63,11 @@ class Inquiry:
                 self._document.add_next_tick_callback(partial(self._hand_over, answer, trouble))
 
     def _hand_over(self, answer: Any, trouble: str) -> None:
+        """Show an answer; what is sent before the browser has set up the page would be lost, so it waits for that."""
+        if not pn.state.loaded:
+            later = partial(self._hand_over, answer, trouble)
+            pn.state.onload(partial(self._document.add_next_tick_callback, later))
+            return
         self._show(trouble, waiting=self.busy)
         if not trouble:
             self._answered(answer)
