@@ -21,8 +21,14 @@ class Header:
         self._age = pmui.Chip("no data yet", css_classes=["age"], margin=0, size="small")
         self._pipeline = pmui.Chip("", css_classes=["pipeline"], margin=0, size="small")
         self._credits = pmui.Chip("", css_classes=["credits"], visible=False, margin=0, size="small")
-        self.view = pmui.FlexBox(
-            self._source, self._age, self._pipeline, self._credits, gap="8px", align_items="center"
+        chips = (self._source, self._age, self._pipeline, self._credits)
+        self.view = pmui.Paper(
+            pmui.FlexBox(*chips, gap="8px", align_items="center", margin=(8, 16)),
+            elevation=0,
+            square=True,
+            margin=0,
+            sizing_mode="stretch_width",
+            styles={"position": "sticky", "top": "0", "zIndex": "5"},
         )
         self.notice = pmui.Alert(
             " ".join(refused), severity="warning", closeable=True, visible=bool(refused), css_classes=["notice"]

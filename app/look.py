@@ -41,10 +41,6 @@ STYLES = """
 html, body { overflow-x: hidden; }
 """
 
-STATUS_BAR = {
-    "position": "sticky", "top": "64px", "zIndex": 5, "px": 2, "py": 1, "borderBottom": "1px solid", "borderColor": "divider",
-    "display": "flex", "flexDirection": "row", "flexWrap": "wrap", "gap": "8px", "alignItems": "center",
-}  # fmt: skip
 CARD = {"p": 2, "border": "1px solid", "borderColor": "divider"}
 NUMBERS = {"fontVariantNumeric": "tabular-nums"}
 QUIET = {"color": "text.secondary"}

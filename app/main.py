@@ -65,11 +65,11 @@ class Session:
         self._address = Address(pn.state.location, self._state)
         self._header = Header(hub, self._address.refused)
         self._built: dict[str, Tab] = {}
-        self._places = {name: pmui.Column(sizing_mode="stretch_width", margin=0) for name in TABS}
+        self._places = {name: pn.Column(sizing_mode="stretch_width", margin=0) for name in TABS}
         self._tabs = pmui.Tabs(
             *((name.title(), place) for name, place in self._places.items()),
             active=TABS.index(self._state.tab),
-            dynamic=True,
+            dynamic=False,
             sizing_mode="stretch_width",
         )
         self._build(self._state.tab)
@@ -87,10 +87,15 @@ class Session:
             lambda event: self._state.param.update(theme="dark" if event.new else "light"), "dark_theme"
         )
         detach_from_busy(self.page)
+        self._loaded = False
+        pn.state.onload(self._begin)
+
+    def _begin(self) -> None:
+        self._loaded = True  # what is sent before the browser has set up the page is lost
 
     async def tick(self) -> None:
         """Bring what is looked at up to date, unless the browser has not taken the last update yet."""
-        if is_writing(self._document):
+        if not self._loaded or is_writing(self._document):
             return
         self._header.show()
         self._built[self._state.tab].show(self._hub.latest)

@@ -8,7 +8,6 @@ from typing import Any
 import panel as pn
 from panel.util import edit_readonly
 
-
 LIVING: weakref.WeakSet[Any] = weakref.WeakSet()
 """Every session's page that is still held by anything: closed ones have to leave."""
 

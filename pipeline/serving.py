@@ -63,7 +63,7 @@ class Reader:
         try:
             reader = QueryBuilder().register("t", self._tables[table.name]).execute(f"SELECT {select} FROM t {rest}")
             return pa.table(reader.read_all())
-        except (DeltaError, OSError) as error:
+        except Exception as error:  # DataFusion's own errors have no class of their own
             self._tables.pop(table.name, None)
             raise LakeError(f"The table {table.name} cannot be read: {error}") from error
 

@@ -1,0 +1,189 @@
+"""The page under its viewers: from Gold's commit to the pixel, and what fifty open sessions cost the server."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+from playwright.sync_api import Page, sync_playwright
+from tornado.websocket import websocket_connect
+
+from pipeline.serving import Reader
+from pipeline.settings import load
+from pipeline.tables import FLIGHT_PHASE_COUNTS, lake_of
+
+ROOT = Path(__file__).parents[1]
+SESSIONS = 50
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+]
+# Every change of the chart over time, at the frame that draws it.
+WATCH = """() => {
+  window.drawn = []
+  const sources = Bokeh.documents[0].all_models
+  for (const source of sources) if (source.type === "ColumnDataSource" && source.data.hatch !== undefined)
+    source.properties.data.change.connect(() => requestAnimationFrame(() => window.drawn.push(Date.now() / 1000)))
+}"""
+
+
+@dataclass(frozen=True)
+class PageCosts:
+    """Seconds from a commit to the pixel, without and with other sessions; cores of the server; MiB; sessions left alive."""
+
+    usable_seconds: float
+    alone: list[float]
+    crowded: list[float]
+    cores_alone: float
+    cores_crowded: float
+    mib_before: float
+    mib_after: float
+    left_alive: int
+
+
+def measure(folder: Path, seconds: float) -> PageCosts:
+    """Serve the page with its pipeline; look at it alone, then with fifty more sessions open, each for `seconds`."""
+    with served(folder) as (address, server), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        page = browser.new_page()
+        usable = first_use(page, address)
+        alone, cores_alone = looked_at(page, folder, server, seconds)
+        before = server.memory_info().rss / 2**20
+        crowd = Crowd(address)
+        crowded, cores_crowded = looked_at(page, folder, server, seconds)
+        crowd.leave()
+        left = wait_until_alone(page)
+        after = server.memory_info().rss / 2**20
+        browser.close()
+    return PageCosts(usable, alone, crowded, cores_alone, cores_crowded, before, after, left)
+
+
+def first_use(page: Page, address: str) -> float:
+    """Seconds until a page can be used; the pipeline has filled its hour's first minutes before."""
+    page.goto(address)
+    page.wait_for_function("[...document.querySelectorAll('*')].length > 0")
+    wait_for_figures(page)
+    began = time.time()
+    page.goto(address)
+    wait_for_figures(page)
+    return time.time() - began
+
+
+def wait_for_figures(page: Page) -> None:
+    """Wait until the headline is there and Panel's curtain is gone."""
+    page.locator(".figure-active_flights").get_by_text(re.compile(r"\d")).wait_for(timeout=180_000)
+    page.wait_for_function("!document.body.classList.contains('pn-loading')", timeout=60_000)
+
+
+def looked_at(page: Page, folder: Path, server: psutil.Process, seconds: float) -> tuple[list[float], float]:
+    """Delays of all commits within `seconds`, and the cores that the server's own process used."""
+    page.evaluate(WATCH)
+    spent, began = sum(server.cpu_times()[:2]), time.time()
+    time.sleep(seconds)
+    cores = (sum(server.cpu_times()[:2]) - spent) / (time.time() - began)
+    drawn = np.array(page.evaluate("window.drawn"))
+    made = np.array([at for at in commits(folder) if began < at < began + seconds - 2])
+    following = [drawn[drawn >= at] for at in made]
+    return [float(after[0] - at) for at, after in zip(made, following, strict=True) if len(after)], cores
+
+
+def commits(folder: Path) -> list[float]:
+    """When (s since 1970) each version of Gold's phase counts was written."""
+    lake = lake_of(load({}, data=str(folder)))
+    Reader(lake).refresh(FLIGHT_PHASE_COUNTS)
+    log = Path(lake.path(FLIGHT_PHASE_COUNTS)) / "_delta_log"
+    return sorted(path.stat().st_mtime for path in log.glob("*.json"))
+
+
+class Crowd:
+    """Sessions that take every update as a browser does, but draw nothing."""
+
+    def __init__(self, address: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._sockets: list[object] = []
+        self._taking: list[object] = []
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        for _ in range(SESSIONS):
+            asyncio.run_coroutine_threadsafe(self._join(address), self._loop).result(60)
+
+    async def _join(self, address: str) -> None:
+        text = await asyncio.to_thread(lambda: urllib.request.urlopen(address, timeout=60).read().decode())
+        token = re.search(r'"token":\s*"([^"]+)"', text)
+        assert token is not None
+        socket_address = address.replace("http", "ws", 1) + "/ws"
+        joined = await websocket_connect(socket_address, subprotocols=["bokeh", token[1]])
+        self._sockets.append(joined)
+        self._taking.append(asyncio.ensure_future(self._take(joined)))
+
+    async def _take(self, joined: object) -> None:
+        while await joined.read_message() is not None:  # type: ignore[attr-defined]
+            pass
+
+    def leave(self) -> None:
+        """Close all sessions."""
+        for joined in self._sockets:
+            self._loop.call_soon_threadsafe(joined.close)  # type: ignore[attr-defined]
+        time.sleep(2)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+def wait_until_alone(page: Page) -> int:
+    """How many pages are still alive, besides the one that looks, a minute after the others left."""
+    page.get_by_role("tab", name="Control").click()
+    pages = page.locator(".pages")
+    left = SESSIONS
+    for _ in range(60):
+        with suppress(Exception):
+            left = int(re.sub(r"\D", "", pages.text_content() or "")) - 1
+        if left == 0:
+            break
+        time.sleep(1)
+    return left
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """The page with its pipeline, as `make run` serves it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "panel", "serve", str(ROOT / "app"), "--address", "127.0.0.1", "--port", str(port)]
+    command += ["--unused-session-lifetime", "5000", "--check-unused-sessions", "2000"]
+    environment = {
+        **psutil.Process().environ(),
+        "CONTRAIL_DATA": str(folder),
+        "CONTRAIL_AIRCRAFT": "12000",
+        "CONTRAIL_INTERVAL": "15",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "page.log").open("ab") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    try:
+        address = f"http://127.0.0.1:{port}/app"
+        for _ in range(120):
+            with suppress(OSError):
+                urllib.request.urlopen(address, timeout=5)
+                break
+            time.sleep(0.5)
+        yield address, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(60)
