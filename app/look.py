@@ -10,9 +10,15 @@ _SHAPE = {"borderRadius": 10}
 
 _BAR = {"styleOverrides": {"root": {"backgroundColor": "#12304d", "backgroundImage": "none", "color": "#ffffff"}}}
 
+# What a screen reader says of parts that the components leave without a name.
+_NAMES = {
+    "MuiLinearProgress": {"defaultProps": {"aria-label": "Working"}},
+    "MuiIconButton": {"defaultProps": {"aria-label": "Step the value"}},
+}
+
 
 def _mode(**palette: Any) -> dict[str, Any]:
-    return {"palette": palette, "typography": _TYPE, "shape": _SHAPE, "components": {"MuiAppBar": _BAR}}
+    return {"palette": palette, "typography": _TYPE, "shape": _SHAPE, "components": {"MuiAppBar": _BAR} | _NAMES}
 
 
 THEME = {

@@ -64,6 +64,7 @@ class Session:
         self._user = this_user()
         self._address = Address(pn.state.location, self._state)
         self._header = Header(hub, self._address.refused)
+        self._header.show()
         self._built: dict[str, Tab] = {}
         self._places = {name: pn.Column(sizing_mode="stretch_width", margin=0) for name in TABS}
         self._tabs = pmui.Tabs(

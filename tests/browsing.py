@@ -90,4 +90,4 @@ def open_tab(page: Page, name: str) -> None:
 
 def settled(page: Page) -> None:
     """Wait until the page has been built: the curtain that Panel draws meanwhile is gone."""
-    page.wait_for_function("!document.body.classList.contains('pn-loading')")
+    page.wait_for_function("document.body && !document.body.classList.contains('pn-loading')")
