@@ -208,7 +208,7 @@ def signed_in(browser: Browser, address: str, user: str, password: str, do) -> N
 
 
 def expect_refusal(page: Page, folder: Path) -> None:
-    start = page.get_by_role("button", name="Start all")
+    start = page.get_by_role("button", name="Start all", exact=True)
     expect(start).to_be_disabled(timeout=SHORT)
     expect(page.get_by_text("vera may look; operators act.")).to_be_visible()
     # What a page forbids, a browser can allow itself: the server is what refuses.
@@ -223,4 +223,4 @@ def expect_refusal(page: Page, folder: Path) -> None:
 
 
 def expect_allowed(page: Page) -> None:
-    expect(page.get_by_role("button", name="Start all")).to_be_enabled(timeout=SHORT)
+    expect(page.get_by_role("button", name="Start all", exact=True)).to_be_enabled(timeout=SHORT)
