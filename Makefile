@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test lint bench browser
+.PHONY: setup run test lint bench screenshots browser
 
 setup: .venv/ready
 
@@ -26,8 +26,11 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup
+bench: setup browser
 	$(BIN)/python -m benchmarks
+
+screenshots: setup browser
+	$(BIN)/python docs/screenshots.py
 
 # The browser tests need a chromium; Debian's is installed where one may do so.
 browser:

@@ -115,7 +115,9 @@ def test_a_reset_asks_for_the_streams_name_and_can_be_undone(page, folder):
     expect(dialog.get_by_role("button", name="Reset the stream")).to_be_disabled()
     dialog.get_by_label("The stream's name").fill("flight_phase_counts")
     dialog.get_by_role("button", name="Reset the stream").click()
-    expect(part(page, "flight_phase_counts").get_by_role("button", name=re.compile("^Undo reset"))).to_be_visible(timeout=LONG)
+    expect(part(page, "flight_phase_counts").get_by_role("button", name=re.compile("^Undo reset"))).to_be_visible(
+        timeout=LONG
+    )
     expect(part(page, "flight_phase_counts")).to_contain_text("running", timeout=LONG)
     press(page, "flight_phase_counts", "Undo reset")
     expect(page.locator(".actions")).to_contain_text("undo reset flight_phase_counts", timeout=SHORT)
