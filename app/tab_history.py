@@ -38,7 +38,8 @@ class HistoryTab:
         self._figures = PastFigures(state.theme)
         self._asof = AsOfCard(hub, state)
         self._since, self._until = MomentPicker("From"), MomentPicker("Until")
-        self._compare = pmui.Switch(label="Compare with the day before", value=False, margin=0)
+        self._compare = pmui.Switch(label="Compare with the day before", value=state.compare, margin=0)
+        self._compare.link(state, value="compare", bidirectional=True)
         self._told = pmui.Typography(
             "Waiting for the first observations.", variant="body2", sx=QUIET | NUMBERS, margin=0
         )

@@ -39,6 +39,7 @@ class ViewState(param.Parameterized):
     since = param.Parameter(default=None)
     until = param.Parameter(default=None)
     asof = param.Parameter(default=None)
+    compare = param.Boolean(default=False)
     figure = param.String(default="")
 
 
@@ -138,6 +139,7 @@ PARAMETERS = {
     "since": Parameter(moment, as_moment),
     "until": Parameter(moment, as_moment),
     "asof": Parameter(moment, as_moment),
+    "compare": Parameter(lambda text: one_of("yes", "no")(text) == "yes", lambda on: "yes" if on else "no"),
     "figure": Parameter(matching(r"[a-z_]{0,40}", "the name of a figure")),
 }
 

@@ -12,7 +12,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from pipeline import supervisor
 from pipeline.errors import ContrailError
 from pipeline.graph import STREAMS
 from pipeline.settings import Settings, load
@@ -38,9 +37,8 @@ def make(settings: Settings) -> None:
             driver.start()
             _wait_for_all(driver)
         finally:
-            supervisor.GRACE_SECONDS, before = WRITING_SECONDS, supervisor.GRACE_SECONDS
+            driver.patience_seconds = WRITING_SECONDS  # the JVM writes the archive while it ends
             driver.close()
-            supervisor.GRACE_SECONDS = before
         if written.exists():
             shutil.copyfile(written, target.with_suffix(".new"))
             target.with_suffix(".new").replace(target)

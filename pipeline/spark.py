@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pyspark
 from pyspark import SparkConf, SparkContext
@@ -21,6 +23,7 @@ from pipeline.broker import end_offsets
 from pipeline.graph import Stage, Topic
 from pipeline.serving import Reader
 from pipeline.settings import Settings
+from pipeline.stream_status import NEWEST
 from pipeline.tables import BRONZE, Lake
 
 # Each value was measured; docs/decisions/spark-session.md has the figures.
@@ -49,7 +52,6 @@ JVM = (
     "-XX:+UseSerialGC -Xss4m -XX:ReservedCodeCacheSize=256m -XX:Tier4InvocationThreshold=30000 "
     "-XX:Tier4MinInvocationThreshold=5000 -XX:Tier4CompileThreshold=60000 -XX:Tier4BackEdgeThreshold=400000"
 )
-NEWEST = "newest"
 EARLIEST = -2  # as Spark's Kafka source writes it
 LOGGING = Path(__file__).with_name("log4j2.properties")
 # On a local disk: no rename through a temporary file system layer, and no `chmod` forked for each file.
@@ -189,3 +191,31 @@ def _starting_offsets(topic: Topic, lake: Lake, servers: str) -> str:
     return json.dumps(
         {topic.name: {str(part): following.get(part, EARLIEST) for part in end_offsets(servers, topic.name)}}
     )
+
+
+def jvm_alive() -> bool:
+    """Whether the JVM that was started runs."""
+    gateway: Any = SparkContext._gateway
+    return gateway is not None and (gateway.proc is None or gateway.proc.poll() is None)
+
+
+def forget_jvm() -> None:
+    """Let pyspark start another JVM: it keeps the dead one's gateway and context in class variables."""
+    with contextlib.suppress(Exception):
+        if SparkContext._gateway is not None:
+            SparkContext._gateway.shutdown()
+    SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
+    SparkSession._instantiatedSession = SparkSession._activeSession = None
+
+
+def end_jvm(patience_seconds: float) -> None:
+    """End the JVM itself: `SparkSession.stop` leaves it running until Python exits."""
+    gateway: Any = SparkContext._gateway
+    forget_jvm()
+    if gateway is not None and gateway.proc is not None:
+        gateway.proc.stdin.close()
+        try:
+            gateway.proc.wait(patience_seconds)
+        except subprocess.TimeoutExpired:
+            gateway.proc.kill()
+            gateway.proc.wait()

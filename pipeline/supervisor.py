@@ -12,18 +12,13 @@ import json
 import logging
 import os
 import queue
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from pyspark import SparkContext
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -31,9 +26,11 @@ from pipeline import ops, resets, spark
 from pipeline.broker import Broker, create_topic
 from pipeline.diagnosis import explain
 from pipeline.errors import ContrailError, FeedError, StreamError
+from pipeline.feed_process import FeedProcess
 from pipeline.graph import STREAMS, Stage, stages
-from pipeline.settings import Settings, as_environment
+from pipeline.settings import Settings
 from pipeline.sources.replay import Replay
+from pipeline.stream_status import StreamStatus
 from pipeline.tables import Lake, lake_of
 
 FEED = "feed"
@@ -46,28 +43,6 @@ GRACE_SECONDS = 10.0
 HOPELESS_FAILURES = 4
 
 log = logging.getLogger("contrail")
-
-
-@dataclass
-class StreamStatus:
-    """How one stream (or the feed) is. Times are seconds since 1970; what is not known is None."""
-
-    name: str
-    state: str = "stopped"
-    since: float = field(default_factory=time.time)
-    rows_total: int = 0
-    rows_per_second: float | None = None
-    batch_ms: int | None = None
-    batches: int = 0
-    backlog: int | None = None
-    watermark: str | None = None
-    event_time: str | None = None
-    lag_seconds: float | None = None
-    last_batch_at: float | None = None
-    cause: str | None = None
-    cure: str | None = None
-    failures: int = 0
-    detail: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -87,6 +62,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings, say: Callable[[str], None] = print, archive: str | None = None) -> None:
         self.settings = settings
+        self.patience_seconds = GRACE_SECONDS
         self._archive = archive
         self.lake: Lake = lake_of(settings)
         self._say_to = say
@@ -99,7 +75,7 @@ class Supervisor:
         self._lock = ops.DriverLock(self.lake)
         self._broker = Broker(settings.data_folder / "kafka", settings.cache_folder) if settings.kafka is None else None
         self._topic_made = False
-        self._feed: subprocess.Popen[bytes] | None = None
+        self._feed = FeedProcess(settings)
         self._setup_retry_at = 0.0
         self._setup_failures = 0
         self._trouble: tuple[str, str] | None = None
@@ -262,7 +238,7 @@ class Supervisor:
 
     def _is_due(self, name: str) -> bool:
         part = self._parts[name]
-        running = self._feed is not None if name == FEED else part.query is not None
+        running = self._feed.started if name == FEED else part.query is not None
         return not running and part.status.state != "done" and time.time() >= part.retry_at
 
     def _prepared(self, due: list[str]) -> bool:
@@ -287,7 +263,7 @@ class Supervisor:
         return True
 
     def _start_spark(self) -> None:
-        if FEED in self._wanted and self._feed is None and self._parts[FEED].status.state != "done":
+        if FEED in self._wanted and not self._feed.started and self._parts[FEED].status.state != "done":
             self._try_to_start(FEED)  # data may gather while Spark starts
         self._say("making the tables")
         list(self.lake.create())
@@ -308,7 +284,7 @@ class Supervisor:
         part = self._parts[name]
         try:
             if name == FEED:
-                self._start_feed()
+                self._feed.start(self._servers())
             else:
                 assert self._spark is not None
                 part.query = spark.start(self._spark, self._stages[name], self.lake, self.settings, self._servers())
@@ -342,30 +318,14 @@ class Supervisor:
         part.read = (last.batchId(), last.timestamp())
         several = last.batchId() > part.batch + 1 or last.numInputRows() == 0
         for progress in query._jsq.recentProgress() if several else [last]:
-            self._take_progress(part, json.loads(progress.json()))
+            self._take(part, json.loads(progress.json()))
 
-    def _take_progress(self, part: _Part, progress: dict[str, Any]) -> None:
-        status, batch, rows = part.status, int(progress["batchId"]), int(progress["numInputRows"])
-        source = (progress.get("sources") or [{}])[0]
-        metrics = source.get("metrics") or {}
-        behind = metrics.get("maxOffsetsBehindLatest", metrics.get("numFilesOutstanding"))
-        status.backlog = int(behind) if behind is not None else status.backlog
-        if batch <= part.batch or rows == 0:
-            return
-        part.batch, part.batch_since = batch, time.time()
-        status.batches += 1
-        status.rows_total += rows
-        status.rows_per_second = progress.get("processedRowsPerSecond")
-        status.batch_ms = int(progress.get("batchDuration") or 0)
-        status.last_batch_at = datetime.fromisoformat(progress["timestamp"]).timestamp() + status.batch_ms / 1000
-        event_time = progress.get("eventTime") or {}
-        status.watermark = event_time.get("watermark", status.watermark)
-        status.event_time = event_time.get("max", status.event_time)
-        newest = (progress.get("observedMetrics") or {}).get(spark.NEWEST) or {}
-        if newest.get("at"):
-            status.lag_seconds = status.last_batch_at - datetime.fromisoformat(newest["at"]).timestamp()
-        status.detail = {"duration_ms": progress.get("durationMs"), "batch_id": batch}
-        status.failures, status.cause, status.cure = 0, None, None
+    def _take(self, part: _Part, progress: dict[str, Any]) -> None:
+        part.status.take_backlog(progress)
+        batch = int(progress["batchId"])
+        if batch > part.batch and int(progress["numInputRows"]) > 0:
+            part.batch, part.batch_since = batch, time.time()
+            part.status.take_batch(progress)
 
     def _fail(self, part: _Part, error: object) -> None:
         cause, cure, again = (str(error), "", True) if isinstance(error, ContrailError) else explain(error)
@@ -377,7 +337,7 @@ class Supervisor:
         log.info("%s failed with: %s", part.status.name, error)
 
     def _notice_dead_jvm(self) -> None:
-        if self._spark is None or _jvm_alive():
+        if self._spark is None or spark.jvm_alive():
             return
         log.warning("The Spark driver's JVM died; it is started again.")
         for name in STREAMS:
@@ -385,7 +345,7 @@ class Supervisor:
             if part.query is not None:
                 part.query = None
                 self._fail(part, "Py4JNetworkError")
-        _forget_jvm()
+        spark.forget_jvm()
         self._spark = None
 
     def _stop_query(self, part: _Part) -> None:
@@ -428,50 +388,24 @@ class Supervisor:
         else:
             ops.claim_feed(self.lake, self.settings.source)
 
-    def _start_feed(self) -> None:
-        self._feed_status_file().unlink(missing_ok=True)
-        told = dataclasses.replace(self.settings, kafka=self._servers(), data=str(self.settings.data_folder))
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("CONTRAIL_")}
-        log_file = self.settings.data_folder / "logs" / "feed.log"
-        log_file.parent.mkdir(parents=True, exist_ok=True)
-        with log_file.open("ab") as output:
-            self._feed = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.producer", str(self._feed_status_file())],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                env=environment | as_environment(told),
-                start_new_session=True,
-            )
-
     def _look_at_feed(self) -> None:
         part = self._parts[FEED]
-        with contextlib.suppress(OSError, ValueError):
-            part.status.detail = json.loads(self._feed_status_file().read_text())
-            part.status.rows_total = part.status.detail.get("messages", 0)
-            part.status.last_batch_at = part.status.detail.get("sent_at")
-            part.status.cause = part.status.detail.get("trouble")
-        if self._feed is None or self._feed.poll() is None:
-            return
-        code, self._feed = self._feed.returncode, None
-        if code == 0 and part.status.detail.get("ended") == "done":
+        if report := self._feed.report():
+            part.status.detail = report
+            part.status.rows_total = report.get("messages", 0)
+            part.status.last_batch_at = report.get("sent_at")
+            part.status.cause = report.get("trouble")
+        code = self._feed.ended()
+        if code == 0 and report.get("ended") == "done":
             self._set(part, "done")
-        else:
-            words = part.status.detail.get("trouble") or f"The feed ended with code {code}; see logs/feed.log."
+        elif code is not None:
+            words = report.get("trouble") or f"The feed ended with code {code}; see logs/feed.log."
             self._fail(part, FeedError(words))
 
     def _stop_feed(self) -> None:
-        if self._feed is None:
-            return
-        self._set(self._parts[FEED], "stopping")
-        assert self._feed.stdin is not None
-        self._feed.stdin.close()
-        try:
-            self._feed.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._feed.kill()
-            self._feed.wait()
-        self._feed = None
+        if self._feed.started:
+            self._set(self._parts[FEED], "stopping")
+            self._feed.stop(GRACE_SECONDS)
 
     def _shut_down(self) -> None:
         self._say("stopping")
@@ -480,7 +414,7 @@ class Supervisor:
         if self._spark is not None:
             with contextlib.suppress(Exception):
                 self._spark.stop()
-            _end_jvm()
+            spark.end_jvm(self.patience_seconds)
             self._spark = None
         if self._broker is not None:
             self._broker.stop()
@@ -491,9 +425,6 @@ class Supervisor:
         if self.settings.kafka is not None:
             return self.settings.kafka
         return self._broker.servers if self._broker is not None and self._broker.alive() else ""
-
-    def _feed_status_file(self) -> Path:
-        return self.settings.data_folder / "state" / "feed.json"
 
     def _set(self, part: _Part, state: str) -> None:
         if part.status.state != state:
@@ -524,30 +455,3 @@ def known(names: Iterable[str]) -> tuple[str, ...]:
 
 def _backoff(failures: int) -> float:
     return float(min(LONGEST_BACKOFF_SECONDS, 2.0 ** min(failures, 10)))
-
-
-def _jvm_alive() -> bool:
-    gateway: Any = SparkContext._gateway
-    return gateway is not None and (gateway.proc is None or gateway.proc.poll() is None)
-
-
-def _forget_jvm() -> None:
-    """Let pyspark start another JVM: it keeps the dead one's gateway and context in class variables."""
-    with contextlib.suppress(Exception):
-        if SparkContext._gateway is not None:
-            SparkContext._gateway.shutdown()
-    SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
-    SparkSession._instantiatedSession = SparkSession._activeSession = None
-
-
-def _end_jvm() -> None:
-    """End the JVM itself: `SparkSession.stop` leaves it running until Python exits."""
-    gateway: Any = SparkContext._gateway
-    _forget_jvm()
-    if gateway is not None and gateway.proc is not None:
-        gateway.proc.stdin.close()
-        try:
-            gateway.proc.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            gateway.proc.kill()
-            gateway.proc.wait()

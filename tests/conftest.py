@@ -14,7 +14,6 @@ from pipeline import spark as engine
 from pipeline.broker import Broker, create_topic
 from pipeline.producer import Producer
 from pipeline.settings import Settings, load
-from pipeline.supervisor import _end_jvm
 from pipeline.tables import Lake, lake_of
 
 RECORDINGS = Path(__file__).parents[2] / "shared" / "data"
@@ -31,7 +30,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = engine.session(load({}, data=str(tmp_path_factory.mktemp("spark"))))
     yield session
     session.stop()
-    _end_jvm()
+    engine.end_jvm(20)
 
 
 @pytest.fixture(scope="session")

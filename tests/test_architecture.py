@@ -24,6 +24,7 @@ WITHOUT_SPARK = (
     "pipeline.audit",
     "pipeline.broker",
     "pipeline.errors",
+    "pipeline.feed_process",
     "pipeline.history",
     "pipeline.jars",
     "pipeline.messages",
@@ -44,7 +45,7 @@ WITHOUT_SPARK = (
     "pipeline.tables",
 )
 # The environment of child processes, as a whole; nobody but `settings` asks for one of its values.
-HANDED_ON = {("pipeline.spark", "update"), ("pipeline.spark", "setdefault"), ("pipeline.supervisor", "items")}
+HANDED_ON = {("pipeline.spark", "update"), ("pipeline.spark", "setdefault"), ("pipeline.feed_process", "items")}
 
 
 def module_name(path: Path) -> str:

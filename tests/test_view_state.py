@@ -26,6 +26,7 @@ FULL = {
     "since": datetime(2026, 11, 24, 6, 30, tzinfo=UTC),
     "until": datetime(2026, 11, 24, 7, 0, tzinfo=UTC),
     "asof": datetime(2026, 11, 23, 0, 0, tzinfo=UTC),
+    "compare": True,
     "figure": "phases",
 }
 
@@ -64,6 +65,7 @@ def test_what_is_at_its_default_does_not_stand_in_the_address():
         "since=yesterday",
         "until=9999999999999",
         "asof=",
+        "compare=maybe",
         "figure=..%2Fx",
         "script=1",
         "since=2026-11-24T07:00Z&until=2026-11-24T06:00Z",
