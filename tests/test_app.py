@@ -16,7 +16,7 @@ from pipeline.serving import Reader
 from pipeline.tables import FLIGHTS_ML, Lake
 from tests.browsing import FLAGS, TABS, chromium, open_tab, served, settled, watched
 
-LONG, SHORT = 60_000, 10_000
+LONG, SHORT = 120_000, 30_000
 FIGURE = re.compile(r"^[\d,]+\s*$")
 AGE = re.compile(r"^\d+ s old\s*$")
 
@@ -132,7 +132,7 @@ def test_a_shared_address_opens_the_same_view(browser, address, page, folder):
         other.goto(f"{address}?tab=map&aircraft={icao24}&theme=dark")
         settled(other)
         expect(other.get_by_role("tab", name="Map")).to_have_attribute("aria-selected", "true", timeout=SHORT)
-        expect(other.get_by_text(icao24).first).to_be_visible(timeout=SHORT)
+        expect(other.get_by_text(icao24).locator("visible=true").first).to_be_visible(timeout=SHORT)
 
 
 def test_what_an_address_must_not_hold_is_left_out_and_named(browser, address):
