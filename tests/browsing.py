@@ -79,8 +79,8 @@ def watched(browser: Browser, width: int = 1440) -> Iterator[Page]:
     page.on("request", lambda asked: hosts.add(asked.url.split("/")[2].split(":")[0] if "//" in asked.url else ""))
     yield page
     page.close()
-    assert errors == []
-    assert hosts - {""} <= {"127.0.0.1"}
+    assert not errors, errors
+    assert hosts - {""} <= {"127.0.0.1"}, hosts
 
 
 def open_tab(page: Page, name: str) -> None:
