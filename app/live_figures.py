@@ -15,7 +15,7 @@ from pipeline.tables import PHASES
 
 MINUTE_MS = 60_000
 ROOM = 1.06
-OPACITY = {"not sampled": 0.0, "running": 0.35, "provisional": 0.8, "final": 1.0, "revised": 1.0}
+OPACITY = {"not sampled": 1.0, "running": 0.35, "provisional": 0.8, "final": 1.0, "revised": 1.0}
 STATES = {
     "not sampled": ("#ffffff", "x"),
     "running": ("#bcd7ee", "/"),
