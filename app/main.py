@@ -10,8 +10,9 @@ import panel_material_ui as pmui
 from header import Header
 from hub import Hub, the_hub
 from look import STYLES, THEME
+from panel.io.resources import LOCAL_DIST
 from rights import this_user
-from sessions import LIVING, detach_from_busy, is_writing
+from sessions import LIVING, detach_from_busy, is_behind
 from snapshot import Snapshot
 from tab_alerts import AlertsTab
 from tab_control import ControlTab
@@ -74,6 +75,7 @@ class Session:
             sizing_mode="stretch_width",
         )
         self._build(self._state.tab)
+        self._built[self._state.tab].show(hub.latest)
         self._tabs.param.watch(lambda event: self._state.param.update(tab=TABS[event.new]), "active")
         self._state.param.watch(self._turn, "tab")
         self.page = pmui.Page(
@@ -96,10 +98,11 @@ class Session:
 
     async def tick(self) -> None:
         """Bring what is looked at up to date, unless the browser has not taken the last update yet."""
-        if not self._loaded or is_writing(self._document):
+        if not self._loaded or is_behind(self._document):
             return
-        self._header.show()
-        self._built[self._state.tab].show(self._hub.latest)
+        with pn.io.hold(self._document):  # one message, in the order in which things were changed
+            self._header.show()
+            self._built[self._state.tab].show(self._hub.latest)
 
     def _turn(self, event: Any) -> None:
         self._build(event.new)
@@ -109,11 +112,12 @@ class Session:
         if name not in self._built:
             self._built[name] = CLASSES[name](self._hub, self._state, self._user)
             self._places[name].append(self._built[name].view)
-            self._built[name].show(self._hub.latest)
 
 
 def page() -> Any:
     """Build the session's page and register what keeps it live."""
+    # A session that expired before its browser connected is built again without its page: its style sheets must be ours too.
+    pn.state.curdoc.template_variables["dist_url"] = LOCAL_DIST
     session = Session(the_hub())
     pn.state.curdoc.add_periodic_callback(session.tick, PERIOD_MS)
     return session.page

@@ -6,6 +6,7 @@ import weakref
 from typing import Any
 
 import panel as pn
+from panel.io.document import _WRITE_BLOCK
 from panel.util import edit_readonly
 
 LIVING: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -21,10 +22,15 @@ def detach_from_busy(page: Any) -> None:
         pn.state.param.unwatch(watcher)
 
 
-def is_writing(document: Any) -> bool:
-    """Whether the session's socket still sends an earlier update: the server would queue a new one without bound."""
-    context = document.session_context
-    session = getattr(context, "session", None)
+def is_behind(document: Any) -> bool:
+    """Whether an earlier update is still on its way to the browser.
+
+    A new one would queue up without bound on the session's socket, or overtake one that waits in Panel's own queue: what it
+    says of a model would then reach the browser before the model itself.
+    """
+    if document in _WRITE_BLOCK:
+        return True
+    session = getattr(document.session_context, "session", None)
     for connection in getattr(session, "_subscribed_connections", ()):
         socket = getattr(connection, "_socket", None)
         stream = getattr(getattr(socket, "ws_connection", None), "stream", None)

@@ -36,7 +36,7 @@ def served(folder: Path, environment: dict[str, str], *options: str) -> Iterator
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "panel", "serve", str(ROOT / "app"), "--address", "127.0.0.1", "--port", str(port)]
-    command += ["--unused-session-lifetime", "2000", "--check-unused-sessions", "1000", *options]
+    command += options
     with started(command, {"CONTRAIL_DATA": str(folder), **environment}, folder / "log") as server:
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/app"), 60, "the page answers")
         yield f"http://127.0.0.1:{port}/app"
