@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from pipeline import jars
@@ -20,6 +20,8 @@ from pipeline.errors import BrokerError
 
 STARTUP_SECONDS = 60
 CLIENT_MS = 10_000
+# What a topic takes at once: a whole snapshot of the world's sky.
+LIMIT, DEFAULT_BATCH, LARGEST_BATCH = "max.message.bytes", 1_048_588, 16 * 1024 * 1024
 
 # The shell ends the broker when its own standard input closes: the broker never outlives its driver, kill -9 included.
 GUARD = '"$@" </dev/null & broker=$!; (cat >/dev/null; kill $broker) <&3 & wait $broker; rc=$?; kill $! 2>/dev/null; exit $rc'
@@ -186,7 +188,8 @@ def create_topic(servers: str, name: str, partitions: int) -> None:
     try:
         admin = KafkaAdminClient(bootstrap_servers=servers.split(","), request_timeout_ms=CLIENT_MS)
         try:
-            admin.create_topics([NewTopic(name=name, num_partitions=partitions, replication_factor=1)])
+            limit = {LIMIT: str(LARGEST_BATCH)}
+            admin.create_topics([NewTopic(name, partitions, replication_factor=1, topic_configs=limit)])
         except TopicAlreadyExistsError:
             pass
         finally:
@@ -195,6 +198,17 @@ def create_topic(servers: str, name: str, partitions: int) -> None:
         raise BrokerError(
             f"Kafka at {servers} cannot be used ({error}): check CONTRAIL_KAFKA and that it runs."
         ) from error
+
+
+def batch_limit(servers: str, topic: str) -> int:
+    """The most bytes that the topic takes at once; Kafka's default when it does not tell. Raises KafkaError without a Kafka."""
+    admin = KafkaAdminClient(bootstrap_servers=servers.split(","), request_timeout_ms=CLIENT_MS)
+    try:
+        asked = ConfigResource(ConfigResourceType.TOPIC, topic, [LIMIT])
+        told = admin.describe_configs([asked], config_filter="all")["topic"].get(topic, {})
+        return int(told.get(LIMIT, {}).get("value", DEFAULT_BATCH))
+    finally:
+        admin.close()
 
 
 def end_offsets(servers: str, topic: str) -> dict[int, tuple[int, int]]:

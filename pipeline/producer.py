@@ -19,6 +19,7 @@ import orjson
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
+from pipeline.broker import batch_limit
 from pipeline.errors import ContrailError, FeedError
 from pipeline.settings import Settings, load
 from pipeline.sources import FIELDS, Answer, Source
@@ -30,6 +31,7 @@ from pipeline.sources.simulator import Simulator
 STATUS_SECONDS = 1.0
 # Kafka may be away for as long as it likes: the feed waits, and loses nothing.
 FOREVER_MS = 2**31 - 1
+LARGEST_REQUEST = 8 * 1024 * 1024
 
 
 def source_of(settings: Settings) -> Source:
@@ -86,9 +88,10 @@ class Producer:
             enable_idempotence=True,
             delivery_timeout_ms=FOREVER_MS,
             max_block_ms=FOREVER_MS,
-            linger_ms=5,
-            batch_size=256 * 1024,
-            max_request_size=8 * 1024 * 1024,
+            # An answer arrives in one piece: a stream that sees its beginning alone would take a batch for that.
+            linger_ms=1000,
+            batch_size=min(LARGEST_REQUEST, batch_limit(servers, topic) * 9 // 10),
+            max_request_size=LARGEST_REQUEST,
         )
 
     def send(self, answer: Answer, source: str, *, flush: bool = True) -> int:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient, NewTopic
 
-from pipeline.broker import Broker, create_topic, end_offsets
+from pipeline.broker import DEFAULT_BATCH, LARGEST_BATCH, Broker, batch_limit, create_topic, end_offsets
 from pipeline.errors import BrokerError
 from pipeline.producer import Producer
 from pipeline.settings import load
@@ -74,3 +76,35 @@ def test_a_topic_is_made_once_and_kept(broker: Broker):
     create_topic(broker.servers, name, 3)
     create_topic(broker.servers, name, 3)
     assert sorted(end_offsets(broker.servers, name)) == [0, 1, 2]
+
+
+def test_an_answer_of_the_whole_sky_arrives_in_one_piece(broker: Broker):
+    name, states = f"whole-{time.time_ns()}", [[f"{number:06x}", "X" * 200] for number in range(12_000)]
+    create_topic(broker.servers, name, 1)
+    producer = Producer(broker.servers, name)
+    assert producer.send(Answer(1_790_000_000, states), "replay") == len(states)
+    producer.close()
+    # A fetch of one byte brings the first piece whole, and nothing behind it.
+    consumer = KafkaConsumer(bootstrap_servers=broker.servers, max_partition_fetch_bytes=1, max_poll_records=10**6)
+    try:
+        place = TopicPartition(name, 0)
+        consumer.assign([place])
+        consumer.seek_to_beginning(place)
+        assert len(consumer.poll(20_000)[place]) == len(states)
+    finally:
+        consumer.close()
+
+
+def test_the_producer_sends_no_more_at_once_than_a_topic_takes_that_was_made_elsewhere(broker: Broker):
+    ours, theirs = f"ours-{time.time_ns()}", f"theirs-{time.time_ns()}"
+    create_topic(broker.servers, ours, 1)
+    admin = KafkaAdminClient(bootstrap_servers=broker.servers)
+    admin.create_topics([NewTopic(theirs, 1, 1)])
+    admin.close()
+    assert batch_limit(broker.servers, ours) == LARGEST_BATCH
+    assert batch_limit(broker.servers, theirs) == DEFAULT_BATCH
+    producer = Producer(broker.servers, theirs)
+    states = [[f"{number:06x}", "X" * 200] for number in range(12_000)]
+    assert producer.send(Answer(1_790_000_000, states), "replay") == len(states)
+    producer.close()
+    assert end_offsets(broker.servers, theirs) == {0: (0, len(states))}
