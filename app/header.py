@@ -42,7 +42,7 @@ class Header:
         fresh = self._hub.freshness()
         age = "no data yet" if fresh.age_seconds is None else f"{age_words(fresh.age_seconds)} old"
         update(self._age, label=f"{age}: {fresh.reason}" if fresh.reason else age, color=COLOURS[fresh.level])
-        status = self._hub.status()
+        status = self._hub.status
         words, colour = pipeline_words(status, self._hub.switching)
         update(self._pipeline, label=words, color=colour)
         credits = credits_left(status)

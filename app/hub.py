@@ -36,7 +36,7 @@ Found = TypeVar("Found")
 
 
 class Hub:
-    """Reads on a thread of its own; `latest`, `samples` and `status()` never wait."""
+    """Reads on a thread of its own, once for all sessions; `latest`, `status` and `samples` are what it found."""
 
     def __init__(self, settings: Settings) -> None:
         self.started = self.settings = settings
@@ -45,6 +45,7 @@ class Hub:
         self.refusal = ""
         self.switching = ""
         self.latest = Snapshot()
+        self.status: dict[str, Any] | None = None
         self.samples: deque[dict[str, Any]] = deque(maxlen=SAMPLES)
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="question")
         self._readers = threading.local()
@@ -55,6 +56,7 @@ class Hub:
     def open(self) -> None:
         """Begin to follow, and to drive the lake; when another driver has it, only to follow."""
         self._drive(start=self.settings.autostart)
+        self.status = self._told_status()
         self._thread.start()
 
     def close(self) -> None:
@@ -65,13 +67,9 @@ class Hub:
         if not self.refusal:
             self.supervisor.close()
 
-    def status(self) -> dict[str, Any] | None:
-        """How the pipeline is: the own supervisor's word, or what another driver published."""
-        return serving.status(self.supervisor.lake) if self.refusal else self.supervisor.status()
-
     def freshness(self) -> Freshness:
         """How old the data is now."""
-        return serving.freshness(self.latest.newest, self.status())
+        return serving.freshness(self.latest.newest, self.status)
 
     async def ask(
         self, question: Callable[Concatenate[Reader, Given], Found], *given: Given.args, **named: Given.kwargs
@@ -159,15 +157,20 @@ class Hub:
                 reader = Reader(self.supervisor.lake)
                 self.latest = Snapshot(self.latest.version + 1)
                 self.samples.clear()
+            self.status = self._told_status()
             try:
                 self.latest = looked(reader, self.latest)
             except Exception as error:
                 log.warning("The tables cannot be read: %s", error)
                 self.latest = replace(self.latest, version=self.latest.version + 1, trouble=str(error))
                 time.sleep(1)
-            if time.monotonic() - sampled >= SAMPLE_SECONDS and (status := self.status()) is not None:
+            if time.monotonic() - sampled >= SAMPLE_SECONDS and self.status is not None:
                 sampled = time.monotonic()
-                self.samples.append(status)
+                self.samples.append(self.status)
+
+    def _told_status(self) -> dict[str, Any] | None:
+        """The own supervisor's word, or what another driver published."""
+        return serving.status(self.supervisor.lake) if self.refusal else self.supervisor.status()
 
 
 _hub: Hub | None = None

@@ -54,7 +54,7 @@ class ControlTab:
 
     def show(self, snapshot: Snapshot) -> None:
         """Show what has changed; a model that did not change is not touched."""
-        status, now = self._hub.status(), time.monotonic()
+        status, now = self._hub.status, time.monotonic()
         update(self._doing, object=doing(self._hub, status))
         if status is None:
             return

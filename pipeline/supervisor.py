@@ -41,6 +41,7 @@ STALLED_SECONDS = 60.0
 LONGEST_BACKOFF_SECONDS = 60.0
 GRACE_SECONDS = 10.0
 HOPELESS_FAILURES = 4
+NICENESS = 5
 
 log = logging.getLogger("contrail")
 
@@ -168,6 +169,9 @@ class Supervisor:
         return future
 
     def _run(self) -> None:
+        # What this thread starts inherits its niceness: JVM, broker and feed never keep the page waiting.
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while True:
             try:
                 asked = self._asked.get(timeout=BEAT_SECONDS)
