@@ -9,10 +9,10 @@ from html import escape
 from typing import Any
 
 import pandas as pd
-from header import age_words
 from packed_sky import EMERGENCIES
 
 from pipeline.anomalies import Limits
+from pipeline.status_words import age_words
 
 MOST_LINES = 20
 # OpenSky's aircraft categories, as its API documents them.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import alert_words
 import pandas as pd
 import panel_material_ui as pmui
 from alert_inquiry import plain
@@ -12,6 +11,7 @@ from header import update
 from look import CARD, NUMBERS, QUIET
 from view_state import ViewState
 
+from pipeline import alert_words
 from pipeline.alerting import Alert
 
 EXAMPLES = 5

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from alert_words import country, percent
 from bokeh.models import (
     BasicTicker,
     ColorBar,
@@ -19,7 +18,8 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-TEN = 10
+from pipeline.alert_words import country, percent
+
 ROWS = 15
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
@@ -77,14 +77,6 @@ class TopTen:
     def paint(self, theme: str) -> None:
         """Take a theme's colours."""
         self._ink.glyph.text_color = INK[theme]
-
-
-def ranked(alerts: pd.DataFrame, least: int) -> pd.DataFrame:
-    """The ten countries with the highest anomaly rate among those with `least` aircraft or more and any anomalous one."""
-    if alerts.empty:
-        return alerts
-    enough = alerts[(alerts["aircraft"] >= least) & (alerts["anomalous_aircraft"] > 0)]
-    return enough.sort_values(["anomaly_rate", "aircraft", "origin_country"], ascending=[False, False, True]).head(TEN)
 
 
 class Heat:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
-from header import LABELS
 from hub import Hub
 
 from explore import figures
 from explore.sample import Sample, taken
 from pipeline.serving import Reader
+from pipeline.status_words import LABELS
 
 KEPT_PICTURES, KEPT_SAMPLES = 64, 8
 KEPT_FOR = timedelta(minutes=1)

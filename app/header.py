@@ -8,7 +8,8 @@ from typing import Any
 import panel_material_ui as pmui
 from hub import Hub
 
-LABELS = {"simulator": "SIMULATED", "opensky": "OpenSky", "replay": "REPLAY"}
+from pipeline.status_words import LABELS, age_words, pipeline_words
+
 COLOURS = {"fresh": "success", "late": "warning", "stale": "error", "none": "secondary"}
 
 
@@ -43,7 +44,9 @@ class Header:
         age = "no data yet" if fresh.age_seconds is None else f"{age_words(fresh.age_seconds)} old"
         update(self._age, label=f"{age}: {fresh.reason}" if fresh.reason else age, color=COLOURS[fresh.level])
         status = self._hub.status
-        words, colour = pipeline_words(status, self._hub.switching)
+        words, colour = pipeline_words(status)
+        if self._hub.switching:
+            words, colour = self._hub.switching, "info"
         update(self._pipeline, label=words, color=colour)
         credits = credits_left(status)
         update(
@@ -58,36 +61,9 @@ def update(model: Any, **values: Any) -> None:
         model.param.update(**changed)
 
 
-def pipeline_words(status: dict[str, Any] | None, switching: str) -> tuple[str, str]:
-    """The pipeline's state in a few words, and the colour that goes with it."""
-    if switching:
-        return switching, "info"
-    if status is None:
-        return "no pipeline has run here", "secondary"
-    if status["trouble"]:
-        return status["trouble"]["cause"], "error"
-    states = [part["state"] for part in status["parts"].values()]
-    bad = [name for name, part in status["parts"].items() if part["state"] in ("failed", "stalled")]
-    if bad:
-        return f"{', '.join(bad)} {status['parts'][bad[0]]['state']}", "error"
-    running = sum(state in ("running", "done") for state in states)
-    if running == len(states):
-        return "all running", "success"
-    if running == 0:
-        return status["doing"], "secondary" if status["doing"] == "stopped" else "info"
-    return f"{running} of {len(states)} running", "warning"
-
-
 def credits_left(status: dict[str, Any] | None) -> int | None:
     """The feed's credits left today, where it has any."""
     if status is None:
         return None
     found = status["parts"].get("feed", {}).get("detail", {}).get("credits_left")
     return None if found is None else int(found)
-
-
-def age_words(seconds: float) -> str:
-    """An age as people say it."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:,.0f} h"

@@ -7,7 +7,6 @@ from typing import Any
 
 import panel_material_ui as pmui
 from alert_inquiry import Inquiry, plain
-from alert_words import percent
 from header import update
 from history_moment import MomentPicker, words
 from hub import Hub
@@ -15,6 +14,7 @@ from look import CARD, NUMBERS, QUIET
 from view_state import ViewState
 
 from pipeline import past
+from pipeline.alert_words import percent
 from pipeline.past import Then
 from pipeline.serving import Headline
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import alert_words
 import panel as pn
 import panel_material_ui as pmui
 from alert_figures import Compared
@@ -15,7 +14,7 @@ from hub import Hub
 from look import CARD, NUMBERS, QUIET
 from view_state import ViewState
 
-from pipeline import alerting
+from pipeline import alert_words, alerting
 from pipeline.alerting import REHEARSED, Rehearsal
 from pipeline.anomalies import LIMITS
 

@@ -6,12 +6,11 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
-import alert_words
 import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 from alert_card import AlertCard
-from alert_figures import Heat, TopTen, ranked
+from alert_figures import Heat, TopTen
 from alert_inquiry import Inquiry
 from header import update
 from hub import Hub
@@ -20,7 +19,7 @@ from rehearsal import RehearsalCard
 from snapshot import Snapshot
 from view_state import RANGES, ViewState
 
-from pipeline import alerting, serving
+from pipeline import alert_words, alerting, serving
 from pipeline.alerting import Alert
 from pipeline.serving import MINUTE
 from pipeline.tables import ANOMALY_ALERTS
@@ -100,7 +99,7 @@ class AlertsTab:
 
     def _show_ten(self) -> None:
         rows, least = self._snapshot.alerts, self._state.least
-        top = ranked(rows, least)
+        top = alerting.ranked(rows, least)
         if rows.empty:
             update(self._ten_told, object="The last full window has no report.")
         else:

@@ -14,7 +14,7 @@ import panel as pn
 import panel_material_ui as pmui
 from aircraft_card import AircraftCard, broken
 from coastline import cut, mercator
-from header import age_words, update
+from header import update
 from hub import Hub
 from look import CARD, NUMBERS, QUIET
 from map_figure import SkyMap
@@ -24,6 +24,7 @@ from snapshot import Snapshot
 from view_state import ViewState
 
 from pipeline.palette import PHASE_COLOURS
+from pipeline.status_words import age_words
 from pipeline.tables import PHASES
 
 DRAW_SECONDS, LIST_SECONDS = 1.0, 5.0

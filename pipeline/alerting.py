@@ -23,6 +23,7 @@ from pipeline.tables import ANOMALY_ALERTS, FLIGHTS_ML, REASONS
 
 HOUR = timedelta(hours=1)
 HOURS = 24
+TEN = 10
 WIDTH = ALERT_WINDOW // MINUTE
 REHEARSED = ("altitude_high", "altitude_low", "speed_high", "vertical_rate", "altitude_mismatch")
 BEYOND = {
@@ -110,6 +111,14 @@ def alerts(reader: Reader, newest: datetime, back: timedelta, threshold: float, 
         return []
     found = [Alert(str(country), windows) for country, windows in _runs(_with_state(reader, rows, newest))]
     return sorted(found, key=lambda one: (one.until, one.peak["anomaly_rate"]), reverse=True)
+
+
+def ranked(alerts: pd.DataFrame, least: int) -> pd.DataFrame:
+    """The ten countries with the highest anomaly rate among those with `least` aircraft or more and any anomalous one."""
+    if alerts.empty:
+        return alerts
+    enough = alerts[(alerts["aircraft"] >= least) & (alerts["anomalous_aircraft"] > 0)]
+    return enough.sort_values(["anomaly_rate", "aircraft", "origin_country"], ascending=[False, False, True]).head(TEN)
 
 
 def counts(row: pd.Series) -> dict[str, int]:

@@ -137,7 +137,7 @@ def _get(lake: Lake, name: str) -> bytes | None:
             return bytes(client.get_object(**_place(lake, name))["Body"].read())
         except client.exceptions.NoSuchKey:
             return None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

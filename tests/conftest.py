@@ -69,3 +69,11 @@ def recordings() -> Path:
     if not RECORDINGS.is_dir():
         pytest.skip("no recorded skies beside this checkout (their terms forbid to pass them on)")
     return RECORDINGS
+
+
+@pytest.fixture
+def small_lake(tmp_path: Path) -> Lake:
+    """A lake with empty tables."""
+    made = Lake(str(tmp_path))
+    list(made.create())
+    return made

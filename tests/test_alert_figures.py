@@ -13,14 +13,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "app"))
 
 import alert_figures
-import alert_words
 import history_figures
 import history_moment
 import history_words
 from alert_inquiry import plain
 from view_state import ViewState
 
-from pipeline import alerting
+from pipeline import alert_words, alerting
 from pipeline.past import Range
 from pipeline.tables import PHASES, REASONS
 
@@ -49,9 +48,9 @@ def steps(*totals: float, start: datetime = NOON) -> pd.DataFrame:
 def test_the_top_ten_leave_out_countries_with_too_few_aircraft_and_those_without_an_anomaly():
     many = [window(f"C{number:02}", 1 + number, 100) for number in range(12)]
     rows = pd.DataFrame([*many, window("Few", 4, 4), window("None", 0, 50)])
-    top = alert_figures.ranked(rows, 5)
+    top = alerting.ranked(rows, 5)
     assert top["origin_country"].tolist() == [f"C{number:02}" for number in range(11, 1, -1)]
-    assert "Few" in alert_figures.ranked(rows, 4)["origin_country"].tolist()
+    assert "Few" in alerting.ranked(rows, 4)["origin_country"].tolist()
 
 
 def test_the_bars_say_how_many_aircraft_stand_behind_a_rate():

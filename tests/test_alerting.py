@@ -8,9 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
 
 from pipeline import alerting, past, serving
 from pipeline.anomalies import LIMITS
@@ -18,22 +16,10 @@ from pipeline.errors import LakeError
 from pipeline.serving import Reader
 from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake, Table
 from tests import oracle
+from tests.small_lake import NOON, put
 
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def small_lake(tmp_path: Path) -> Lake:
-    made = Lake(str(tmp_path))
-    list(made.create())
-    return made
-
-
-def put(lake: Lake, table: Table, *rows: dict[str, Any]) -> None:
-    full = [dict.fromkeys(table.schema.names) | row for row in rows]
-    write_deltalake(lake.path(table), pa.Table.from_pylist(full, schema=table.schema), mode="append")
 
 
 def alert(minute: int, country: str, anomalous: int, aircraft: int, **changes: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ VIEWS = ("app", "explore", "streamlit_dashboard")
 APP_MODULES = sorted(path.stem for path in (ROOT / "app").glob("*.py"))
 WITHOUT_SPARK = (
     "pipeline.__main__",
+    "pipeline.alert_words",
     "pipeline.alerting",
     "pipeline.audit",
     "pipeline.broker",
@@ -42,6 +43,7 @@ WITHOUT_SPARK = (
     "pipeline.sources.recording",
     "pipeline.sources.replay",
     "pipeline.sources.simulator",
+    "pipeline.status_words",
     "pipeline.tables",
 )
 # The environment of child processes, as a whole; nobody but `settings` asks for one of its values.

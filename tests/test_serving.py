@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
 
 from pipeline import serving
 from pipeline.errors import LakeError
 from pipeline.serving import Reader
-from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake, Table
-
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def small_lake(tmp_path: Path) -> Lake:
-    made = Lake(str(tmp_path))
-    list(made.create())
-    return made
-
-
-def put(lake: Lake, table: Table, *rows: dict[str, Any]) -> None:
-    full = [dict.fromkeys(table.schema.names) | row for row in rows]
-    write_deltalake(lake.path(table), pa.Table.from_pylist(full, schema=table.schema), mode="append")
+from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake
+from tests.small_lake import NOON, put
 
 
 def phase(minute: int, name: str, aircraft: int, altitude: float | None = None, count: int = 0) -> dict[str, Any]:

@@ -1,0 +1,148 @@
+"""The viewer's page: `streamlit run streamlit_dashboard/app.py`. It reads the lake, and needs neither Spark nor Java."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import timedelta
+from typing import NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from pipeline import ops, serving
+from pipeline.errors import ContrailError
+from pipeline.settings import load
+from pipeline.status_words import LABELS, age_words, pipeline_words
+from pipeline.tables import Lake, lake_of
+from streamlit_dashboard import charts
+from streamlit_dashboard.view import RANGES, Desk, View, caption, changes
+
+KEPT = 32
+PLOTLY = {"displayModeBar": False}
+
+
+class Choice(NamedTuple):
+    """What the sidebar asks for: seconds between looks, the range, percent and aircraft that make an alert."""
+
+    refresh: int
+    back: timedelta
+    threshold: float
+    least: int
+
+
+@st.cache_resource(show_spinner=False)
+def the_desk(lake: Lake) -> Desk:
+    """One reader for all sessions."""
+    return Desk(lake)
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def seen(
+    _desk: Desk, root: str, versions: tuple[int, ...], back: timedelta, threshold: float, least: int
+) -> View | None:
+    """What there is to show, read once for each version of the tables."""
+    return _desk.view(back, threshold, least)
+
+
+def asked() -> Choice:
+    """The sidebar's questions."""
+    return Choice(
+        refresh=st.slider("Refresh, seconds", 5, 120, 10, 5),
+        back=RANGES[str(st.segmented_control("Range", list(RANGES), default="1 h", required=True))],
+        threshold=float(st.slider("Alert from, % anomalous", 1, 100, 10)),
+        least=st.slider("Alert from, aircraft", 1, 50, 5),
+    )
+
+
+def status(desk: Desk) -> None:
+    """Where the data comes from, how old it is, and how the pipeline is."""
+    with contextlib.suppress(ContrailError):  # the page says what is wrong
+        desk.versions()
+    told = ops.read(desk.lake, ops.STATUS)
+    fresh = serving.freshness(desk.newest, told)
+    st.markdown(f"**{LABELS.get((told or {}).get('source', ''), 'unknown feed')}**")
+    age = "no data yet" if fresh.age_seconds is None else f"{age_words(fresh.age_seconds)} old"
+    words = f"{age}: {fresh.reason}" if fresh.reason else age
+    {"fresh": st.success, "late": st.warning, "stale": st.error, "none": st.info}[fresh.level](words)
+    st.caption(f"Pipeline: {pipeline_words(told)[0]}. Lake: {desk.lake.root}")
+
+
+def metrics(view: View) -> None:
+    """The four figures of the last full minute, each with its change; a missing one is a dash."""
+    change, head = changes(view), view.headline
+    figures = {
+        "Active flights": (head and head.active_flights, change["active"], "{:,.0f}"),
+        "Mean altitude": (head and head.mean_altitude_meters, change["altitude_meters"], "{:,.0f} m"),
+        "Mean ground speed": (head and head.mean_velocity_kmh, change["velocity_kmh"], "{:,.0f} km/h"),
+        "Anomaly rate": (head and head.anomaly_rate, change["anomaly_rate"], "{:.1%}"),
+    }
+    for place, (name, (value, moved, form)) in zip(st.columns(4), figures.items(), strict=True):
+        shown = "–" if value is None else form.format(value)
+        # A change too small to show is none: "-0" would point down.
+        told = None if moved is None else form.format(moved if form.format(moved) != form.format(-0.0) else 0.0)
+        place.metric(name, shown, told, delta_color="off", border=True)
+
+
+def page(desk: Desk, choice: Choice) -> None:
+    """All that the lake has to show now, or the sentence that says why there is nothing."""
+    try:
+        versions = desk.versions()
+        view = None if -1 in versions else seen(desk, desk.lake.root, versions, *choice[1:])
+    except ContrailError as error:
+        st.error(str(error))
+        return
+    if view is None:
+        st.info(f"There is no observation in {desk.lake.root} yet: start the pipeline, and this page fills by itself.")
+        return
+    metrics(view)
+    st.caption(caption(view, choice.back))
+    figures(view, choice)
+
+
+def figures(view: View, choice: Choice) -> None:
+    """Everything below the four figures."""
+    left, right = st.columns(2)
+    if view.headline is not None:
+        aircraft = view.minutes.T[pd.Timestamp(view.headline.window_start)]
+        left.subheader("Phases, last full minute")
+        left.plotly_chart(charts.pie(aircraft), key="pie", config=PLOTLY)
+        right.subheader("Aircraft per phase")
+        right.plotly_chart(charts.bars(aircraft), key="bars", config=PLOTLY)
+    st.subheader("Flights per phase over time")
+    shown = view.minutes[view.minutes.index >= view.minutes.index[-1] + serving.MINUTE - choice.back]
+    st.plotly_chart(charts.stacked(shown), key="stacked", config=PLOTLY)
+    left, right = st.columns(2)
+    left.subheader("Highest anomaly rates, last 5 minutes")
+    if view.top.empty:
+        left.info("No country has an anomalous aircraft.")
+    else:
+        left.plotly_chart(charts.ten(view.top), key="ten", config=PLOTLY)
+    right.subheader(f"Alerts: {choice.threshold:.0f} % and more anomalous")
+    if view.critical.empty:
+        right.info("No country was in alert in this range.")
+    else:
+        rate = {"Highest rate, %": st.column_config.NumberColumn(format="%.1f")}
+        right.dataframe(view.critical, hide_index=True, height=charts.HEIGHT, column_config=rate, key="critical")
+    st.subheader("Anomaly rate by country and hour (UTC), last 24 hours")
+    if (view.cells["anomaly_rate"] > 0).any():
+        st.plotly_chart(charts.heat(view.cells, view.windows), key="heat", config=PLOTLY)
+    else:
+        st.info("No anomaly in the last 24 hours.")
+
+
+def main() -> None:
+    """Build the page of one session; its parts refresh themselves."""
+    st.set_page_config(page_title="Contrail", layout="wide")
+    st.title("Contrail", anchor=False)
+    try:
+        desk = the_desk(lake_of(load()))
+    except ContrailError as error:
+        st.error(str(error))
+        return
+    with st.sidebar:
+        choice = asked()
+        st.fragment(status, run_every=choice.refresh)(desk)
+    st.fragment(page, run_every=choice.refresh)(desk, choice)
+
+
+main()

@@ -1,0 +1,142 @@
+"""What the viewer shows of a lake: read once for all its sessions, by the same functions as the operator's page."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pandas as pd
+from deltalake.exceptions import DeltaError
+
+from pipeline import alert_words, alerting, serving
+from pipeline.errors import LakeError
+from pipeline.serving import MINUTE, Headline, Reader
+from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, Lake
+
+FOLLOWED = (FLIGHTS_ML, FLIGHT_PHASE_COUNTS, ANOMALY_ALERTS)
+RANGES = {"15 min": 15 * MINUTE, "1 h": 60 * MINUTE, "6 h": 360 * MINUTE}
+TREND, LONGEST = 60 * MINUTE, 360 * MINUTE
+FIGURES = ("active", "altitude_meters", "velocity_kmh", "anomaly_rate")
+
+
+@dataclass(frozen=True)
+class View:
+    """The lake at one version of its tables.
+
+    `minutes` and `trend`: `serving.phase_minutes` of six hours and `serving.trend` of the last one. `top`: the ten countries
+    with the highest anomaly rate in the last full window. `critical`: a row an alert, in words. `cells` and `windows`:
+    `alerting.hours`.
+    """
+
+    newest: datetime
+    headline: Headline | None
+    minutes: pd.DataFrame
+    trend: pd.DataFrame
+    top: pd.DataFrame
+    critical: pd.DataFrame
+    cells: pd.DataFrame
+    windows: pd.Series
+
+
+class Desk:
+    """One reader of a lake for all sessions; it answers one of them at a time."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+        self._reader = Reader(lake)
+        self._lock = threading.Lock()
+        self.newest: datetime | None = None
+        self._trend = pd.DataFrame()
+
+    def versions(self) -> tuple[int, ...]:
+        """The tables' newest versions, -1 for a table that is not there; `newest` is known afterwards.
+
+        Raises LakeError when the lake cannot be read.
+        """
+        with self._lock, self._readable():
+            found = tuple(self._reader.refresh(table) for table in FOLLOWED)
+            self.newest = None if -1 in found else serving.newest_event(self._reader, self.newest)
+            return found
+
+    def view(self, back: timedelta, threshold: float, least: int) -> View | None:
+        """What there is to show; None while Silver is empty. Raises LakeError when the lake cannot be read.
+
+        `threshold`: percent of anomalous aircraft from which a country with `least` aircraft or more is in alert.
+        """
+        with self._lock, self._readable():
+            return self._view(back, threshold, least)
+
+    def _view(self, back: timedelta, threshold: float, least: int) -> View | None:
+        reader = self._reader
+        newest = self.newest = serving.newest_event(reader, self.newest)
+        if newest is None:
+            return None
+        until = newest.replace(second=0, microsecond=0) + MINUTE
+        minutes = serving.phase_minutes(reader, until - LONGEST, until, newest)
+        self._trend = serving.trend(reader, until - TREND, until, self._trend)
+        cells, windows = alerting.hours(reader, newest, least)
+        return View(
+            newest=newest,
+            headline=serving.headline(minutes, self._trend),
+            minutes=minutes,
+            trend=self._trend,
+            top=alerting.ranked(serving.last_alerts(reader, newest), least),
+            critical=table(alerting.alerts(reader, newest, back, threshold, least)),
+            cells=cells,
+            windows=windows,
+        )
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except (DeltaError, OSError) as error:
+            said = str(error).strip().splitlines()
+            raise LakeError(
+                f"The lake {self.lake.root} cannot be read ({said[0] if said else type(error).__name__}): "
+                "check that it is there and that this program may read it."
+            ) from error
+
+
+def table(alerts: list[alerting.Alert]) -> pd.DataFrame:
+    """A row an alert: country, when, its highest rate (percent), aircraft, reasons, and the window's state."""
+    return pd.DataFrame(
+        [
+            {
+                "Country": alert_words.country(one.country),
+                "UTC": alert_words.span(one.since, one.until),
+                "Highest rate, %": 100 * float(one.peak["anomaly_rate"]),
+                "Anomalous": int(one.peak["anomalous_aircraft"]),
+                "Aircraft": int(one.peak["aircraft"]),
+                "Reasons": alert_words.main_reasons(one),
+                "Last window": one.windows["state"].iloc[-1],
+            }
+            for one in alerts
+        ]
+    )
+
+
+def changes(view: View) -> dict[str, float | None]:
+    """How much each of `FIGURES` changed since the minute before; None where either is missing."""
+    if view.headline is None:
+        return dict.fromkeys(FIGURES)
+    minute = pd.Timestamp(view.headline.window_start)
+    both = view.minutes.join(view.trend).reindex([minute - MINUTE, minute])
+    found = {name: both[name].diff().iloc[-1] for name in FIGURES}
+    return {name: None if pd.isna(change) else float(change) for name, change in found.items()}
+
+
+def caption(view: View, back: timedelta) -> str:
+    """Which minute the figures are of, and how the windows of the range stand."""
+    if view.headline is None:
+        return "No full minute was sampled yet."
+    start = view.headline.window_start
+    states = view.minutes["state"]
+    counted = states[states.index >= states.index[-1] + MINUTE - back].value_counts()
+    told = ", ".join(f"{count} {state}" for state, count in counted.items())
+    return (
+        f"Minute {start:%H:%M} UTC, {alert_words.STATES[states[pd.Timestamp(start)]]}. Minutes of this range: {told}."
+    )

@@ -1,0 +1,183 @@
+"""The stakeholders' page: the same figures as the operator's, honest about what is missing, and light."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import expect, sync_playwright
+from streamlit.testing.v1 import AppTest
+
+from pipeline import ops, serving
+from pipeline.serving import MINUTE, Reader
+from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake
+from streamlit_dashboard import charts
+from streamlit_dashboard.view import Desk, changes
+from tests.browsing import FLAGS, ROOT, answers, chromium, watched
+from tests.processes import started, wait_until
+from tests.small_lake import NOON, put
+
+PAGE = ROOT / "streamlit_dashboard" / "app.py"
+
+
+def phase(minute: int, name: str, aircraft: int, altitude: float | None = 9000.0) -> dict[str, Any]:
+    start = NOON + minute * MINUTE
+    told = {"window_start": start, "window_end": start + MINUTE, "flight_phase": name, "aircraft": aircraft}
+    told |= {"observations": aircraft, "avg_altitude_meters": altitude, "altitude_count": aircraft if altitude else 0}
+    told |= {"velocity_count": 0, "first_snapshot_timestamp": start, "date": start.date()}
+    return told | {"created_at": start, "updated_at": start}
+
+
+def alert(minute: int, country: str, anomalous: int, aircraft: int) -> dict[str, Any]:
+    start = NOON + minute * MINUTE
+    told = {"window_start": start, "window_end": start + 5 * MINUTE, "origin_country": country, "aircraft": aircraft}
+    told |= {"observations": aircraft, "anomalous_aircraft": anomalous, "anomaly_rate": anomalous / aircraft}
+    told |= {"altitude_high_count": anomalous, "examples": [], "first_snapshot_timestamp": start, "date": start.date()}
+    return told | {"created_at": start, "updated_at": start}
+
+
+def flight(minute: int, icao24: str) -> dict[str, Any]:
+    at = NOON + timedelta(minutes=minute, seconds=20)
+    return {"event_timestamp": at, "icao24": icao24, "on_ground": False, "date": at.date()}
+
+
+@pytest.fixture
+def sky(small_lake: Lake) -> Lake:
+    """Ten minutes with a gap at the fifth, one more aircraft each minute, and a country in alert."""
+    minutes = [minute for minute in range(11) if minute != 5]
+    put(small_lake, FLIGHTS_ML, *(flight(minute, f"{n:06x}") for minute in minutes for n in range(minute + 1)))
+    counts = [phase(minute, name, minute + 1, 9000.0 + minute) for minute in minutes for name in ("CRUISE", "GROUND")]
+    put(small_lake, FLIGHT_PHASE_COUNTS, *counts)
+    put(small_lake, ANOMALY_ALERTS, *(alert(minute, "Atlantis", 2, 8) for minute in range(7)))
+    put(small_lake, ANOMALY_ALERTS, *(alert(minute, "Lemuria", 1, 40) for minute in range(7)))
+    return small_lake
+
+
+def shown(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("CONTRAIL_LAKE", lake.root)
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert not page.exception
+    return page
+
+
+def test_its_four_figures_are_those_of_the_operators_page(sky, monkeypatch):
+    page, reader, newest = shown(sky, monkeypatch), Reader(sky), NOON + timedelta(minutes=10, seconds=20)
+    until = newest.replace(second=0) + MINUTE
+    trend = serving.trend(reader, until - 60 * MINUTE, until, pd.DataFrame())
+    head = serving.headline(serving.phase_minutes(reader, until - 60 * MINUTE, until, newest), trend)
+    assert head is not None
+    assert head.active_flights == 10
+    assert head.anomaly_rate is not None
+    assert [one.value for one in page.metric] == ["10", "9,009 m", "–", f"{head.anomaly_rate:.1%}"]
+    assert [one.delta for one in page.metric] == ["1", "1 m", "", "0.0%"]
+    assert page.main.caption[0].value.startswith("Minute 12:09 UTC, provisional")
+
+
+def test_its_alerts_follow_the_threshold_of_the_sidebar(sky, monkeypatch):
+    page = shown(sky, monkeypatch)
+    assert page.dataframe[0].value["Country"].tolist() == ["Atlantis"]
+    assert page.dataframe[0].value["Reasons"].tolist() == ["too high"]
+    page.slider[1].set_value(30).run()
+    assert not page.dataframe
+    assert "No country was in alert in this range." in [one.value for one in page.info]
+
+
+def test_what_it_says_of_the_pipeline_is_what_the_supervisor_published(sky, monkeypatch):
+    status = {"at": 0.0, "doing": "stopped", "source": "simulator", "trouble": None, "parts": {}}
+    ops.write(sky, ops.STATUS, status)
+    page = shown(sky, monkeypatch)
+    assert "SIMULATED" in page.sidebar.markdown[0].value
+    assert page.sidebar.error[0].value.endswith("old: the pipeline is stopped")
+
+
+def test_a_minute_that_was_not_sampled_is_a_gap_and_the_running_one_stands_apart(sky):
+    desk = Desk(sky)
+    desk.versions()
+    view = desk.view(60 * MINUTE, 10, 5)
+    assert view is not None
+    runs = list(charts.runs(view.minutes))
+    assert [len(run) for run in runs] == [5, 4, 1]
+    assert runs[2]["state"].tolist() == ["running"]
+    drawn = [one for one in charts.stacked(view.minutes).data if one.name == "Cruise"]
+    assert len({one.stackgroup for one in drawn}) == 3
+    gap = pd.Timestamp(NOON + 5 * MINUTE)
+    assert not [one for one in drawn if pd.Timestamp(one.x[0]) <= gap < pd.Timestamp(one.x[-1])]
+
+
+def test_no_figure_has_a_change_without_the_minute_before(sky):
+    desk = Desk(sky)
+    desk.versions()
+    view = desk.view(60 * MINUTE, 10, 5)
+    assert view is not None
+    assert view.headline is not None
+    lone = view.minutes.assign(altitude_meters=np.where(view.minutes.index < view.headline.window_start, np.nan, 1.0))
+    assert changes(type(view)(**{**vars(view), "minutes": lone}))["altitude_meters"] is None
+
+
+@pytest.mark.parametrize("trouble", ["empty", "gone", "garbled", "no lake"])
+def test_a_lake_that_cannot_be_read_gives_a_sentence(sky, tmp_path, monkeypatch, trouble):
+    log = Path(sky.path(FLIGHT_PHASE_COUNTS)) / "_delta_log"
+    if trouble == "garbled":
+        for file in log.glob("*.json"):
+            file.write_text('{"metaData": {')
+    lake = sky if trouble == "garbled" else Lake(str(tmp_path / trouble))
+    if trouble == "empty":
+        list(lake.create())
+    if trouble == "no lake":
+        Path(lake.root).write_text("a file")
+    page = shown(lake, monkeypatch)
+    told = [one.value for one in (*page.info, *page.error)]
+    assert any(lake.root in words for words in told), told
+    assert not page.metric
+
+
+def test_a_lake_that_vanishes_while_it_is_looked_at_gives_a_sentence(sky, monkeypatch):
+    page = shown(sky, monkeypatch)
+    assert page.metric
+    Path(sky.root).rename(Path(sky.root).with_name("elsewhere"))
+    page.run()
+    assert not page.exception
+    assert not page.metric
+    assert any(sky.root in one.value for one in (*page.info, *page.error))
+
+
+def test_a_wrong_setting_gives_its_sentence(sky, monkeypatch):
+    monkeypatch.setenv("CONTRAIL_INTERVAL", "never")
+    page = shown(sky, monkeypatch)
+    assert "CONTRAIL_INTERVAL" in page.error[0].value
+    assert "never" in page.error[0].value
+
+
+def test_it_needs_neither_spark_nor_the_operators_libraries():
+    program = "import sys; from streamlit_dashboard import charts, view; import pipeline.ops, pipeline.status_words\n"
+    program += "print([name for name in ('pyspark', 'kafka', 'panel', 'bokeh', 'seaborn') if name in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+def test_the_page_follows_the_lake_without_a_reload_and_asks_no_other_host(sky, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "streamlit", "run", str(PAGE), "--server.port", address.split(":")[-1]]
+    with started(command, {"CONTRAIL_LAKE": sky.root}, tmp_path / "log"), sync_playwright() as playwright:
+        wait_until(lambda: answers(address), 60, "the viewer answers")
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        with watched(browser) as page:
+            page.goto(address)
+            active = page.get_by_test_id("stMetric").first
+            expect(active).to_contain_text("10", timeout=60_000)
+            expect(page.get_by_test_id("stPlotlyChart")).to_have_count(5)
+            later = datetime.fromisoformat("2026-01-01T12:11:20+00:00")
+            row = {"event_timestamp": later, "on_ground": False, "date": later.date()}
+            put(sky, FLIGHTS_ML, flight(10, "ffffff"), row | {"icao24": "000000"})
+            put(sky, FLIGHT_PHASE_COUNTS, *(phase(11, name, 5) for name in PHASES))
+            expect(active).to_contain_text("12", timeout=60_000)
+        browser.close()
