@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test lint bench screenshots browser
+.PHONY: setup run view test lint bench screenshots browser
 
 setup: .venv/ready
 
@@ -17,6 +17,9 @@ setup: .venv/ready
 
 run: setup
 	$(BIN)/panel serve app --address 127.0.0.1 --port $${CONTRAIL_PORT:-5006} --liveness
+
+view: setup
+	$(BIN)/streamlit run streamlit_dashboard/app.py
 
 test: setup browser
 	$(BIN)/pytest

@@ -78,9 +78,12 @@ def metrics(view: View) -> None:
     }
     for place, (name, (value, moved, form)) in zip(st.columns(4), figures.items(), strict=True):
         shown = "–" if value is None else form.format(value)
-        # A change too small to show is none: "-0" would point down.
-        told = None if moved is None else form.format(moved if form.format(moved) != form.format(-0.0) else 0.0)
-        place.metric(name, shown, told, delta_color="off", border=True)
+        told = None if moved is None else form.format(moved)
+        same = told in (form.format(0.0), form.format(-0.0))
+        place.metric(
+            name, shown, form.format(0.0) if same else told, delta_color="off",
+            delta_arrow="off" if same else "auto", border=True,
+        )  # fmt: skip
 
 
 def page(desk: Desk, choice: Choice) -> None:
