@@ -27,6 +27,7 @@ from pipeline.tables import FLIGHT_PHASE_COUNTS, lake_of
 
 ROOT = Path(__file__).parents[1]
 SESSIONS = 50
+WARM_UP_SECONDS = 120
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -35,6 +36,13 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-sync",
 ]
+# What a browser says once it has drawn the page: header, metadata and content of Bokeh's protocol.
+READY = (
+    '{"msgid": "1", "msgtype": "PATCH-DOC"}',
+    "{}",
+    '{"events": [{"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": '
+    '{"type": "event", "name": "document_ready", "values": {"type": "map", "entries": []}}}]}',
+)
 # Every change of the chart over time, at the frame that draws it.
 WATCH = """() => {
   window.drawn = []
@@ -59,7 +67,7 @@ class PageCosts:
 
 
 def measure(folder: Path, seconds: float) -> PageCosts:
-    """Serve the page with its pipeline; look at it alone, then with fifty more sessions open, each for `seconds`."""
+    """Serve the page with its pipeline; look at it alone for `seconds`, then twice as long with fifty more sessions open."""
     with served(folder) as (address, server), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         page = browser.new_page()
@@ -67,7 +75,7 @@ def measure(folder: Path, seconds: float) -> PageCosts:
         alone, cores_alone = looked_at(page, folder, server, seconds)
         before = server.memory_info().rss / 2**20
         crowd = Crowd(address)
-        crowded, cores_crowded = looked_at(page, folder, server, seconds)
+        crowded, cores_crowded = looked_at(page, folder, server, 2 * seconds)
         crowd.leave()
         left = wait_until_alone(page)
         after = server.memory_info().rss / 2**20
@@ -76,12 +84,12 @@ def measure(folder: Path, seconds: float) -> PageCosts:
 
 
 def first_use(page: Page, address: str) -> float:
-    """Seconds until a page can be used; the pipeline has filled its hour's first minutes before."""
+    """Seconds from the server's answer until the page can be used, once the pipeline has had two minutes to warm up."""
     page.goto(address)
-    page.wait_for_function("[...document.querySelectorAll('*')].length > 0")
     wait_for_figures(page)
+    time.sleep(WARM_UP_SECONDS)
+    page.goto(address, wait_until="commit")
     began = time.time()
-    page.goto(address)
     wait_for_figures(page)
     return time.time() - began
 
@@ -119,6 +127,7 @@ class Crowd:
         self._loop = asyncio.new_event_loop()
         self._sockets: list[object] = []
         self._taking: list[object] = []
+        self.taken = 0
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         for _ in range(SESSIONS):
@@ -130,19 +139,23 @@ class Crowd:
         assert token is not None
         socket_address = address.replace("http", "ws", 1) + "/ws"
         joined = await websocket_connect(socket_address, subprotocols=["bokeh", token[1]])
+        for part in READY:
+            await joined.write_message(part)
         self._sockets.append(joined)
         self._taking.append(asyncio.ensure_future(self._take(joined)))
 
     async def _take(self, joined: object) -> None:
         while await joined.read_message() is not None:  # type: ignore[attr-defined]
-            pass
+            self.taken += 1
 
     def leave(self) -> None:
-        """Close all sessions."""
+        """Close all sessions. Raises RuntimeError when they were not sent what a browser is sent."""
         for joined in self._sockets:
             self._loop.call_soon_threadsafe(joined.close)  # type: ignore[attr-defined]
         time.sleep(2)
         self._loop.call_soon_threadsafe(self._loop.stop)
+        if self.taken < 10 * SESSIONS:
+            raise RuntimeError(f"{SESSIONS} sessions took {self.taken} frames only: they are no measure of viewers")
 
 
 def wait_until_alone(page: Page) -> int:
@@ -166,7 +179,6 @@ def served(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "panel", "serve", str(ROOT / "app"), "--address", "127.0.0.1", "--port", str(port)]
-    command += ["--unused-session-lifetime", "5000", "--check-unused-sessions", "2000"]
     environment = {
         **psutil.Process().environ(),
         "CONTRAIL_DATA": str(folder),
