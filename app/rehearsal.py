@@ -58,7 +58,9 @@ class RehearsalCard:
         self._alerts, self._aircraft = _Pair("Alerts (a country in one window)"), _Pair("Aircraft flagged")
         self._told = pmui.Typography("", variant="body2", sx=NUMBERS, margin=0)
         self._pane = pn.pane.Bokeh(self._chart.figure, sizing_mode="stretch_width", visible=False)
-        self._choose("altitude_high")
+        reason, bound = state.moved or (REHEARSED[0], None)
+        self._reason.value = reason
+        self._choose(reason, bound)
         self._reason.param.watch(lambda event: self._choose(event.new), "value")
         self._bound.param.watch(lambda _: self.ask(), "value_throttled")
         self._reset.on_click(lambda _: self._choose(self._reason.value))
@@ -77,20 +79,22 @@ class RehearsalCard:
         """Rehearse what is chosen."""
         if self._newest is None or self._bound.value is None:
             return
-        self._asked = self._reason.value, float(self._bound.value)
+        self._asked = reason, bound = self._reason.value, float(self._bound.value)
         limits = LIMITS[self._hub.settings.limits]
+        self._state.moved = None if bound == limits.of(reason) else self._asked
         self._inquiry.ask(
             alerting.rehearse, self._newest, limits, *self._asked, self._state.threshold, self._state.least
         )
 
-    def _choose(self, reason: str) -> None:
-        """Move to the limit of a reason, where it is at present."""
+    def _choose(self, reason: str, bound: float | None = None) -> None:
+        """Move to the limit of a reason: to a bound, or to where it is at present."""
         low, high, step = RANGES[reason]
         present = LIMITS[self._hub.settings.limits].of(reason)
         start = LIMITS["expert"].of(reason) if present is None else present
         unit = alert_words.QUANTITIES[reason][1]
         told = "Not checked at present." if present is None else f"At present {alert_words.bound(reason, present)}."
-        self._bound.param.update(start=low, end=high, step=step, value=float(start or 0), label=f"Moved to, {unit}")
+        value = float(start or 0) if bound is None else min(max(bound, low), high)
+        self._bound.param.update(start=low, end=high, step=step, value=value, label=f"Moved to, {unit}")
         update(self._present, object=told)
         self.ask()
 

@@ -15,11 +15,13 @@ from urllib.parse import parse_qsl, urlencode
 
 import param
 
+from pipeline.alerting import REHEARSED
 from pipeline.tables import PHASES
 
 TABS = ("live", "map", "alerts", "history", "explore", "control")
 RANGES = {"15m": 15, "1h": 60, "6h": 360}
 LOWEST_M, HIGHEST_M = -1_000, 20_000
+FARTHEST = 100_000
 LONGEST_LIST, LONGEST_TEXT = 50, 60
 
 
@@ -36,6 +38,7 @@ class ViewState(param.Parameterized):
     aircraft = param.String(default="")
     threshold = param.Number(default=10.0)
     least = param.Integer(default=5)
+    moved = param.Parameter(default=None)
     since = param.Parameter(default=None)
     until = param.Parameter(default=None)
     asof = param.Parameter(default=None)
@@ -111,6 +114,13 @@ def altitudes(text: str) -> tuple[int, int]:
     return low, high
 
 
+def moved(text: str) -> tuple[str, float]:
+    """A limit of the rehearsal and where it is moved to, `reason:value` in the limit's unit."""
+    reason, _, bound = text.partition(":")
+    one_of(*REHEARSED)(reason)
+    return reason, number(-FARTHEST, FARTHEST)(bound)
+
+
 def moment(text: str) -> datetime:
     """A moment as ISO 8601; UTC where no zone is named."""
     try:
@@ -136,6 +146,7 @@ PARAMETERS = {
     "aircraft": Parameter(matching(r"([0-9a-f]{6})?", "six hex digits in lower case")),
     "threshold": Parameter(number(0, 100), lambda share: f"{share:g}"),
     "least": Parameter(number(1, 1000, int)),
+    "moved": Parameter(moved, lambda limit: f"{limit[0]}:{limit[1]:g}"),
     "since": Parameter(moment, as_moment),
     "until": Parameter(moment, as_moment),
     "asof": Parameter(moment, as_moment),
