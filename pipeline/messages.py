@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterable, Sequence
 from operator import attrgetter, itemgetter
 from types import NoneType
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import orjson
 import pandas as pd
+from msgspec import Meta
 
 KMH_PER_MS = 3.6
 FUTURE_SECONDS = 60
@@ -57,29 +58,33 @@ CHUNK = 1000
 Floats = npt.NDArray[np.float64]
 
 
+Real = Annotated[float, Meta(gt=-LARGEST, lt=LARGEST)]
+Moment = Annotated[int, Meta(ge=0, le=LAST_SECOND)]
+
+
 class Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A message of Contrail's own producer: the API's fields, the answer's time and the feed's name."""
+    """A message of Contrail's own producer, every field in its range: the API's fields, the answer's time and the feed's name."""
 
     icao24: str
     callsign: str | None
     origin_country: str | None
-    time_position: int | None
-    last_contact: int | None
-    longitude: float | None
-    latitude: float | None
-    baro_altitude: float | None
+    time_position: Moment | None
+    last_contact: Moment
+    longitude: Annotated[float, Meta(ge=-180, le=180)] | None
+    latitude: Annotated[float, Meta(ge=-90, le=90)] | None
+    baro_altitude: Real | None
     on_ground: bool | None
-    velocity: float | None
-    true_track: float | None
-    vertical_rate: float | None
+    velocity: Real | None
+    true_track: Real | None
+    vertical_rate: Real | None
     sensors: list[int] | None
-    geo_altitude: float | None
+    geo_altitude: Real | None
     squawk: str | None
     spi: bool | None
     position_source: int | None
-    time: int | None
+    time: Moment
     source: str
-    category: int | None = None
+    category: Annotated[int, Meta(gt=-LARGEST_CATEGORY, lt=LARGEST_CATEGORY)] | None = None
 
 
 _decode = msgspec.json.Decoder(Message).decode
@@ -91,7 +96,16 @@ _well_typed: dict[tuple[type, ...], bool] = {}
 
 def reasons(values: Sequence[bytes | None]) -> list[str | None]:
     """Why each message is no observation; None for those that are."""
-    return _judged(values)[0]
+    found: list[str | None] = []
+    for begin in range(0, len(values), CHUNK):
+        chunk = [value or b"" for value in values[begin : begin + CHUNK]]
+        decoded = _written_by_us(chunk)
+        # Those have no field that is out of range by itself.
+        if decoded is None or any(one.last_contact > one.time + FUTURE_SECONDS for one in decoded):
+            found += _judged(chunk)[0]
+        else:
+            found += [None] * len(chunk)
+    return found
 
 
 def observations(values: Sequence[bytes | None]) -> tuple[npt.NDArray[np.int64], pd.DataFrame]:
@@ -135,7 +149,8 @@ def _judged(values: Sequence[bytes | None]) -> tuple[list[str | None], list[int]
     fields: list[tuple[Any, ...]] = []
     for begin in range(0, len(values), CHUNK):
         chunk = [value or b"" for value in values[begin : begin + CHUNK]]
-        for place, told in enumerate(_written_by_us(chunk) or map(_read, chunk), begin):
+        decoded = _written_by_us(chunk)
+        for place, told in enumerate(map(_read, chunk) if decoded is None else map(_attributes_of, decoded), begin):
             if isinstance(told, str):
                 found.append(told)
             else:
@@ -153,8 +168,8 @@ def _judged(values: Sequence[bytes | None]) -> tuple[list[str | None], list[int]
     return found, rows, columns
 
 
-def _written_by_us(chunk: Sequence[bytes]) -> list[tuple[Any, ...]] | None:
-    """The fields of messages that are all as Contrail's producer writes them; None when any is not.
+def _written_by_us(chunk: Sequence[bytes]) -> list[Message] | None:
+    """Messages that are all as Contrail's producer writes them; None when any is not.
 
     What is taken here `_read` would take as well, with the same values: the decoder allows no other field and no other type,
     all text is ASCII, and the address at the message's beginning is the one that was decoded.
@@ -174,7 +189,7 @@ def _written_by_us(chunk: Sequence[bytes]) -> list[tuple[Any, ...]] | None:
         return None
     if not (heads[:, : len(OPENING)] == np.frombuffer(OPENING, np.uint8)).all():
         return None
-    return [_attributes_of(message) for message in decoded]
+    return decoded
 
 
 def _read(value: bytes) -> tuple[Any, ...] | str:

@@ -118,7 +118,7 @@ class Settings:
     spark_master: str = setting("local[2]", text, "Spark's master: `local[N]` or `spark://host:port`")
     driver_memory: str = setting("1g", text, "heap of the Spark driver's JVM")
     trigger_ms: int = setting("250", number(int, 0, 600_000), "milliseconds between looks for new data by each stream")
-    batch_messages: int = setting("200000", number(int, 1, 100_000_000), "most messages that one batch takes")
+    batch_messages: int = setting("350000", number(int, 1, 100_000_000), "most messages that one batch takes")
     shuffle_partitions: int = setting(
         "2", number(int, 1, 4096), "Spark's shuffle partitions; fixed at a stream's first start"
     )

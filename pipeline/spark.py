@@ -35,6 +35,7 @@ SESSION = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.cache.maxEntries": "4000",
     "spark.sql.maxConcurrentOutputFileWriters": "8",
+    "spark.python.daemon.module": "pipeline.workers",
     "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "200000",
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "100000",
@@ -50,7 +51,8 @@ SESSION = {
 }
 JVM = (
     "-XX:+UseSerialGC -Xss4m -XX:ReservedCodeCacheSize=256m -XX:Tier4InvocationThreshold=30000 "
-    "-XX:Tier4MinInvocationThreshold=5000 -XX:Tier4CompileThreshold=60000 -XX:Tier4BackEdgeThreshold=400000"
+    "-XX:Tier4MinInvocationThreshold=5000 -XX:Tier4CompileThreshold=60000 -XX:Tier4BackEdgeThreshold=400000 "
+    "-XX:FreqInlineSize=150 -XX:InlineSmallCode=1200 -XX:MaxInlineLevel=9 -XX:LoopUnrollLimit=8 -XX:-UseSuperWord"
 )
 EARLIEST = -2  # as Spark's Kafka source writes it
 LOGGING = Path(__file__).with_name("log4j2.properties")

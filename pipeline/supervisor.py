@@ -41,6 +41,7 @@ STALLED_SECONDS = 60.0
 LONGEST_BACKOFF_SECONDS = 60.0
 GRACE_SECONDS = 10.0
 HOPELESS_FAILURES = 4
+PATIENT_MS = 1000
 NICENESS = 5
 
 log = logging.getLogger("contrail")
@@ -368,22 +369,35 @@ class Supervisor:
         for name, stage in self._stages.items():
             part = self._parts[name]
             self._wanted.discard(name)
-            if part.query is not None:
-                self._stop_query(part)
             if self._spark is None:
                 raise StreamError("Spark does not run, so nothing can be taken to its end.")
             self._say(f"{name}: taking what is left")
-            self._set(part, "running")
-            query = spark.start(self._spark, stage, self.lake, self.settings, self._servers(), once=True)
-            while not query.awaitTermination(1):
-                self._read_progress(part, query)
-                self._publish()
-            if (error := query.exception()) is not None:
-                self._fail(part, error)
-                raise StreamError(f"{name} failed: {part.status.cause} {part.status.cure}")
-            self._read_progress(part, query)
+            if part.query is not None and stage.every_ms > PATIENT_MS:
+                self._stop_query(part)  # it would sleep until its next look
+            if part.query is not None:
+                # Stopped now, it would lose the batch that it is at, and take it again.
+                self._until_done(part, part.query, part.query.processAllAvailable)
+                self._stop_query(part)
+            else:
+                query = spark.start(self._spark, stage, self.lake, self.settings, self._servers(), once=True)
+                self._until_done(part, query, query.awaitTermination)
             part.status.backlog = 0
             self._set(part, "stopped")
+
+    def _until_done(self, part: _Part, query: StreamingQuery, wait: Callable[[], object]) -> None:
+        """Wait for a query's end, showing its progress. Raises StreamError when it fails."""
+        self._set(part, "running")
+        waiting: Future[None] = Future()
+        threading.Thread(target=lambda: self._answer(wait, waiting), name="drain", daemon=True).start()
+        while not waiting.done():
+            time.sleep(BEAT_SECONDS)
+            self._read_progress(part, query)
+            self._publish()
+        if (error := query.exception()) is not None:
+            part.query = None
+            self._fail(part, error)
+            raise StreamError(f"{part.status.name} failed: {part.status.cause} {part.status.cure}")
+        self._read_progress(part, query)
 
     def _claim_feed(self) -> None:
         if self.settings.source == "replay":

@@ -127,6 +127,41 @@ def test_three_readers_agree_on_a_thousand_garbled_messages(spark):
         assert (oracle.valid(value) is not None) == (offset in kept), value
 
 
+def test_a_message_is_judged_alike_alone_and_beside_garbage():
+    """Messages that are all in order take a shorter way."""
+    edges = [
+        -1e7,
+        -9_999_999.5,
+        -180,
+        -180.5,
+        -90,
+        -90.5,
+        -1,
+        0,
+        90,
+        90.5,
+        180,
+        180.5,
+        1e7,
+        9_999_999.5,
+        2**31,
+        2**31 - 1,
+    ]
+    edges += [
+        1_790_000_060,
+        1_790_000_061,
+        1_790_000_200,
+        messages.LAST_SECOND,
+        messages.LAST_SECOND + 1,
+        None,
+        True,
+        "7700",
+    ]
+    values = [message({name: edge}).replace(b'": ', b'":').replace(b', "', b',"') for name in GOOD for edge in edges]
+    assert sum(messages._written_by_us([value]) is not None for value in values) > 100
+    assert [messages.reasons([value])[0] for value in values] == messages.reasons([*values, b"garbage"])[:-1]
+
+
 def garbled(chance: random.Random) -> bytes:
     odd = [None, True, -1, 0, 1e9, 12.5, 2**70, "", "7700", "x" * 50, [], {"a": 1}, [[[]]], -1e7, 89.99, 1_790_000_030]
     changes = {chance.choice(list(GOOD)): chance.choice(odd) for _ in range(chance.randrange(3))}
