@@ -18,12 +18,12 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from pipeline.alert_words import country, percent
+from pipeline import alerting
+from pipeline.alert_words import country, share
+from pipeline.palette import ANOMALY
 
-ROWS = 15
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
-BAR = "#d55e00"
 INK = {"light": "#1f2933", "dark": "#e6edf5"}
 LEAST_SCALE = 5.0
 # One hue from the page's ground to its opposite, growing evenly in lightness: read without telling colours apart.
@@ -47,7 +47,9 @@ class TopTen:
             toolbar_location=None,
             tools="",
         )
-        bars = self.figure.hbar(y="country", right="rate", height=0.7, color=BAR, line_color=None, source=self._source)
+        bars = self.figure.hbar(
+            y="country", right="rate", height=0.7, color=ANOMALY, line_color=None, source=self._source
+        )
         self._ink = self.figure.text(
             x="rate",
             y="country",
@@ -66,10 +68,7 @@ class TopTen:
         """Draw what `ranked` returned."""
         names = [country(name) for name in ranked["origin_country"]]
         rate = 100 * ranked["anomaly_rate"].to_numpy(np.float64)
-        words = [
-            f"{percent(row.anomaly_rate)}, {row.anomalous_aircraft:,} of {row.aircraft:,}"
-            for row in ranked.itertuples()
-        ]
+        words = [share(row) for _, row in ranked.iterrows()]
         self._across.end = 1.9 * max(LEAST_SCALE, float(rate.max(initial=0)))
         self._names.factors = names[::-1]
         self._source.data = {"country": names, "rate": rate, "words": words}
@@ -104,7 +103,7 @@ class Heat:
 
     def show(self, cells: pd.DataFrame, windows: pd.Series) -> None:
         """Draw what `alerting.hours` returned."""
-        names = rows(cells)
+        names = alerting.highest(cells)
         cells = cells[cells["country"].isin(names)]
         hours = windows.index.tz_localize(None).to_numpy()
         half = np.timedelta64(30, "m")
@@ -182,14 +181,6 @@ def _legend_above(plot: Any) -> None:
     plot.legend.update(orientation="horizontal", label_text_font_size="12px", location="left", margin=0)
 
 
-def rows(cells: pd.DataFrame) -> list[str]:
-    """The countries with the highest rate in any hour, in that order; those without any anomaly are left out."""
-    if cells.empty:
-        return []
-    highest = cells.groupby("country")["anomaly_rate"].max()
-    return list(highest[highest > 0].sort_values(ascending=False, kind="stable").index[:ROWS])
-
-
 class Compared:
     """Countries in alert in each window of the rehearsed hour: by Gold, and with the limit moved."""
 
@@ -206,7 +197,7 @@ class Compared:
             tools="",
         )
         moved = self.figure.vbar(
-            "window", 0.9 * MINUTE_MS, "moved", color=BAR, alpha=0.75, line_color=None, source=self._source,
+            "window", 0.9 * MINUTE_MS, "moved", color=ANOMALY, alpha=0.75, line_color=None, source=self._source,
             legend_label="limit moved",
         )  # fmt: skip
         self._line = self.figure.step(

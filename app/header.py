@@ -8,7 +8,7 @@ from typing import Any
 import panel_material_ui as pmui
 from hub import Hub
 
-from pipeline.status_words import LABELS, age_words, pipeline_words
+from pipeline.status_words import LABELS, freshness_words, pipeline_words
 
 COLOURS = {"fresh": "success", "late": "warning", "stale": "error", "none": "secondary"}
 
@@ -41,8 +41,7 @@ class Header:
         colour = "warning" if settings.source == "simulator" else "info"
         update(self._source, label=LABELS[settings.source], color=colour)
         fresh = self._hub.freshness()
-        age = "no data yet" if fresh.age_seconds is None else f"{age_words(fresh.age_seconds)} old"
-        update(self._age, label=f"{age}: {fresh.reason}" if fresh.reason else age, color=COLOURS[fresh.level])
+        update(self._age, label=freshness_words(fresh), color=COLOURS[fresh.level])
         status = self._hub.status
         words, colour = pipeline_words(status)
         if self._hub.switching:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from alert_figures import BAR, INK
+from alert_figures import INK
 from bokeh.models import (
     BoxZoomTool,
     ColumnDataSource,
@@ -20,7 +20,7 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from pipeline.palette import PHASE_COLOURS
+from pipeline.palette import ANOMALY, PHASE_COLOURS
 from pipeline.tables import PHASES
 
 MINUTE_MS = 60_000.0
@@ -124,8 +124,8 @@ class PastFigures:
 
     def _rate_figure(self) -> Any:
         plot = _plot(self.span, self._rates, 220)
-        line = plot.line("time", "rate", source=self._steps, line_width=2, color=BAR, legend_label="Anomaly rate")
-        plot.scatter("time", "rate", source=self._steps, size=3, color=BAR)
+        line = plot.line("time", "rate", source=self._steps, line_width=2, color=ANOMALY, legend_label="Anomaly rate")
+        plot.scatter("time", "rate", source=self._steps, size=3, color=ANOMALY)
         self._befores.append(
             plot.line(
                 "time",

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pandas as pd
 
 from pipeline import serving, sightings
-from pipeline.serving import MINUTE, Headline, Reader
-from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML
-
-LONGEST = timedelta(hours=6)
-TREND = timedelta(hours=1)
-FOLLOWED = (FLIGHTS_ML, FLIGHT_PHASE_COUNTS, ANOMALY_ALERTS)
+from pipeline.serving import FOLLOWED, LONGEST, MINUTE, TREND, Headline, Reader
+from pipeline.tables import FLIGHTS_ML
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,11 @@ def percent(rate: float) -> str:
     return f"{100 * rate:.0f} %" if rate >= 0.1 or rate == 0 else f"{100 * rate:.1f} %"
 
 
+def share(row: pd.Series) -> str:
+    """A window's anomaly rate with the aircraft behind it."""
+    return f"{percent(row['anomaly_rate'])}, {row['anomalous_aircraft']:,} of {row['aircraft']:,}"
+
+
 def main_reasons(alert: Alert) -> str:
     """The two most frequent reasons of an alert's peak."""
     found = [REASONS[reason] for reason in counts(alert.peak)]

@@ -23,7 +23,7 @@ from pipeline.tables import ANOMALY_ALERTS, FLIGHTS_ML, REASONS
 
 HOUR = timedelta(hours=1)
 HOURS = 24
-TEN = 10
+TEN, ROWS = 10, 15
 WIDTH = ALERT_WINDOW // MINUTE
 REHEARSED = ("altitude_high", "altitude_low", "speed_high", "vertical_rate", "altitude_mismatch")
 BEYOND = {
@@ -119,6 +119,14 @@ def ranked(alerts: pd.DataFrame, least: int) -> pd.DataFrame:
         return alerts
     enough = alerts[(alerts["aircraft"] >= least) & (alerts["anomalous_aircraft"] > 0)]
     return enough.sort_values(["anomaly_rate", "aircraft", "origin_country"], ascending=[False, False, True]).head(TEN)
+
+
+def highest(cells: pd.DataFrame) -> list[str]:
+    """The countries with the highest rate in any hour, in that order; those without any anomaly are left out."""
+    if cells.empty:
+        return []
+    rates = cells.groupby("country")["anomaly_rate"].max()
+    return list(rates[rates > 0].sort_values(ascending=False, kind="stable").index[:ROWS])
 
 
 def counts(row: pd.Series) -> dict[str, int]:

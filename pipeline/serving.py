@@ -26,6 +26,9 @@ MINUTE = timedelta(minutes=1)
 ALERT_WINDOW = timedelta(minutes=5)
 LATENESS = timedelta(minutes=10)
 GRACE = timedelta(minutes=1)
+# What every page looks at: these tables, the minutes of six hours, and the trend of one.
+FOLLOWED = (FLIGHTS_ML, FLIGHT_PHASE_COUNTS, ANOMALY_ALERTS)
+LONGEST, TREND = timedelta(hours=6), timedelta(hours=1)
 MEANS = ("altitude_meters", "velocity_kmh")
 SILENT_SECONDS = 10.0
 FRESH_SECONDS, STALE_SECONDS = 60.0, 180.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.serving import Freshness
+
 LABELS = {"simulator": "SIMULATED", "opensky": "OpenSky", "replay": "REPLAY"}
 
 
@@ -23,6 +25,12 @@ def pipeline_words(status: dict[str, Any] | None) -> tuple[str, str]:
     if running == 0:
         return status["doing"], "secondary" if status["doing"] == "stopped" else "info"
     return f"{running} of {len(states)} running", "warning"
+
+
+def freshness_words(fresh: Freshness) -> str:
+    """How old the data is and, when it is old, why."""
+    age = "no data yet" if fresh.age_seconds is None else f"{age_words(fresh.age_seconds)} old"
+    return f"{age}: {fresh.reason}" if fresh.reason else age
 
 
 def age_words(seconds: float) -> str:

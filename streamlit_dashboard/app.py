@@ -12,7 +12,7 @@ import streamlit as st
 from pipeline import ops, serving
 from pipeline.errors import ContrailError
 from pipeline.settings import load
-from pipeline.status_words import LABELS, age_words, pipeline_words
+from pipeline.status_words import LABELS, freshness_words, pipeline_words
 from pipeline.tables import Lake, lake_of
 from streamlit_dashboard import charts
 from streamlit_dashboard.view import RANGES, Desk, View, caption, changes
@@ -61,9 +61,7 @@ def status(desk: Desk) -> None:
     told = ops.read(desk.lake, ops.STATUS)
     fresh = serving.freshness(desk.newest, told)
     st.markdown(f"**{LABELS.get((told or {}).get('source', ''), 'unknown feed')}**")
-    age = "no data yet" if fresh.age_seconds is None else f"{age_words(fresh.age_seconds)} old"
-    words = f"{age}: {fresh.reason}" if fresh.reason else age
-    {"fresh": st.success, "late": st.warning, "stale": st.error, "none": st.info}[fresh.level](words)
+    {"fresh": st.success, "late": st.warning, "stale": st.error, "none": st.info}[fresh.level](freshness_words(fresh))
     st.caption(f"Pipeline: {pipeline_words(told)[0]}. Lake: {desk.lake.root}")
 
 
@@ -106,14 +104,13 @@ def figures(view: View, choice: Choice) -> None:
     """Everything below the four figures."""
     left, right = st.columns(2)
     if view.headline is not None:
-        aircraft = view.minutes.T[pd.Timestamp(view.headline.window_start)]
+        aircraft = view.minutes.loc[[pd.Timestamp(view.headline.window_start)]].iloc[0]
         left.subheader("Phases, last full minute")
         left.plotly_chart(charts.pie(aircraft), key="pie", config=PLOTLY)
         right.subheader("Aircraft per phase")
         right.plotly_chart(charts.bars(aircraft), key="bars", config=PLOTLY)
     st.subheader("Flights per phase over time")
-    shown = view.minutes[view.minutes.index >= view.minutes.index[-1] + serving.MINUTE - choice.back]
-    st.plotly_chart(charts.stacked(shown), key="stacked", config=PLOTLY)
+    st.plotly_chart(charts.stacked(view.within(choice.back)), key="stacked", config=PLOTLY)
     left, right = st.columns(2)
     left.subheader("Highest anomaly rates, last 5 minutes")
     if view.top.empty:

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 import pandas as pd
 import plotly.graph_objects as go
 
-from pipeline import alert_words
-from pipeline.palette import PHASE_COLOURS
+from pipeline import alert_words, alerting
+from pipeline.palette import ANOMALY, PHASE_COLOURS
 from pipeline.serving import MINUTE
 from pipeline.tables import PHASES
 
-BAR = "#d55e00"
 SOLID, PALE = 0.9, 0.35
-ROWS = 15
 HEIGHT = 320
 ROOM = 1.9  # beside the longest bar, for its words
 UNSAMPLED = "not sampled"
@@ -81,15 +79,10 @@ def runs(minutes: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 def ten(top: pd.DataFrame) -> go.Figure:
     """The countries with the highest anomaly rate, with the aircraft beside them."""
-    words = [
-        f"{alert_words.percent(rate)}, {anomalous:,} of {aircraft:,}"
-        for rate, anomalous, aircraft in zip(
-            top["anomaly_rate"], top["anomalous_aircraft"], top["aircraft"], strict=True
-        )
-    ]
+    words = [alert_words.share(row) for _, row in top.iterrows()]
     names = [alert_words.country(name) for name in top["origin_country"]]
     highest = 100 * float(top["anomaly_rate"].max())
-    drawn = go.Bar(x=100 * top["anomaly_rate"], y=names, orientation="h", marker={"color": BAR}, text=words)
+    drawn = go.Bar(x=100 * top["anomaly_rate"], y=names, orientation="h", marker={"color": ANOMALY}, text=words)
     drawn.update(textposition="outside", cliponaxis=False, hovertemplate="%{y}: %{text}<extra></extra>")
     figure = _plain(go.Figure(drawn))
     return figure.update_yaxes(autorange="reversed").update_xaxes(
@@ -99,8 +92,7 @@ def ten(top: pd.DataFrame) -> go.Figure:
 
 def heat(cells: pd.DataFrame, windows: pd.Series) -> go.Figure:
     """Anomaly rate of countries by hour; an hour that was not sampled, or with too few aircraft, has no colour."""
-    highest = cells.groupby("country")["anomaly_rate"].max()
-    names = list(highest[highest > 0].sort_values(ascending=False, kind="stable").index[:ROWS])
+    names = alerting.highest(cells)
     rates = 100 * cells.pivot(index="country", columns="hour", values="anomaly_rate").reindex(
         names, columns=windows.index
     )

@@ -13,12 +13,10 @@ from deltalake.exceptions import DeltaError
 
 from pipeline import alert_words, alerting, serving
 from pipeline.errors import LakeError
-from pipeline.serving import MINUTE, Headline, Reader
-from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, Lake
+from pipeline.serving import FOLLOWED, LONGEST, MINUTE, TREND, Headline, Reader
+from pipeline.tables import Lake
 
-FOLLOWED = (FLIGHTS_ML, FLIGHT_PHASE_COUNTS, ANOMALY_ALERTS)
 RANGES = {"15 min": 15 * MINUTE, "1 h": 60 * MINUTE, "6 h": 360 * MINUTE}
-TREND, LONGEST = 60 * MINUTE, 360 * MINUTE
 FIGURES = ("active", "altitude_meters", "velocity_kmh", "anomaly_rate")
 
 
@@ -40,6 +38,10 @@ class View:
     cells: pd.DataFrame
     windows: pd.Series
 
+    def within(self, back: timedelta) -> pd.DataFrame:
+        """The minutes of a range that ends now."""
+        return self.minutes.iloc[-(back // MINUTE) :]
+
 
 class Desk:
     """One reader of a lake for all sessions; it answers one of them at a time."""
@@ -58,11 +60,14 @@ class Desk:
         """
         with self._lock, self._readable():
             found = tuple(self._reader.refresh(table) for table in FOLLOWED)
+            # Asked at an unchanged version too: the log of a lake that is gone has nothing new, but its files cannot be read.
             self.newest = None if -1 in found else serving.newest_event(self._reader, self.newest)
             return found
 
     def view(self, back: timedelta, threshold: float, least: int) -> View | None:
-        """What there is to show; None while Silver is empty. Raises LakeError when the lake cannot be read.
+        """What there is to show at the `versions` found last; None while Silver is empty.
+
+        Raises LakeError when the lake cannot be read.
 
         `threshold`: percent of anomalous aircraft from which a country with `least` aircraft or more is in alert.
         """
@@ -70,8 +75,7 @@ class Desk:
             return self._view(back, threshold, least)
 
     def _view(self, back: timedelta, threshold: float, least: int) -> View | None:
-        reader = self._reader
-        newest = self.newest = serving.newest_event(reader, self.newest)
+        reader, newest = self._reader, self.newest
         if newest is None:
             return None
         until = newest.replace(second=0, microsecond=0) + MINUTE
@@ -135,7 +139,7 @@ def caption(view: View, back: timedelta) -> str:
         return "No full minute was sampled yet."
     start = view.headline.window_start
     states = view.minutes["state"]
-    counted = states[states.index >= states.index[-1] + MINUTE - back].value_counts()
+    counted = view.within(back)["state"].value_counts()
     told = ", ".join(f"{count} {state}" for state, count in counted.items())
     return (
         f"Minute {start:%H:%M} UTC, {alert_words.STATES[states[pd.Timestamp(start)]]}. Minutes of this range: {told}."

@@ -32,9 +32,7 @@ TABS = ("Live", "Map", "Alerts", "History", "Explore", "Control")
 @contextmanager
 def served(folder: Path, environment: dict[str, str], *options: str) -> Iterator[str]:
     """The address of a page that is served while the block runs; at its end nothing that it started is left."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "panel", "serve", str(ROOT / "app"), "--address", "127.0.0.1", "--port", str(port)]
     command += options
     with started(command, {"CONTRAIL_DATA": str(folder), **environment}, folder / "log") as server:
@@ -44,6 +42,13 @@ def served(folder: Path, environment: dict[str, str], *options: str) -> Iterator
         server.terminate()
         server.wait(40)
         assert not [one for one in family.values() if alive(one)]
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def alive(process: psutil.Process) -> bool:

@@ -16,29 +16,10 @@ from pipeline.errors import LakeError
 from pipeline.serving import Reader
 from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake, Table
 from tests import oracle
-from tests.small_lake import NOON, put
+from tests.small_lake import NOON, alert, flight, put
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-
-
-def alert(minute: int, country: str, anomalous: int, aircraft: int, **changes: Any) -> dict[str, Any]:
-    """A row of Gold whose window begins some minutes from noon."""
-    start = NOON + minute * MINUTE
-    return {
-        "window_start": start,
-        "window_end": start + 5 * MINUTE,
-        "origin_country": country,
-        "observations": aircraft,
-        "aircraft": aircraft,
-        "anomalous_aircraft": anomalous,
-        "anomaly_rate": anomalous / aircraft,
-        "first_snapshot_timestamp": start,
-        "created_at": start + 5 * MINUTE,
-        "updated_at": start + 5 * MINUTE,
-        "examples": [],
-        "date": start.date(),
-    } | changes
 
 
 def phase(minute: int, name: str, aircraft: int, late: timedelta = timedelta()) -> dict[str, Any]:
@@ -54,11 +35,6 @@ def phase(minute: int, name: str, aircraft: int, late: timedelta = timedelta()) 
         "first_snapshot_timestamp": start + late,
         "date": start.date(),
     }
-
-
-def flight(second: int, icao24: str) -> dict[str, Any]:
-    at = NOON + timedelta(seconds=second)
-    return {"event_timestamp": at, "icao24": icao24, "on_ground": False, "date": at.date()}
 
 
 def wild_sky(seed: int) -> list[bytes]:

@@ -13,36 +13,13 @@ from pipeline import serving
 from pipeline.errors import LakeError
 from pipeline.serving import Reader
 from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake
-from tests.small_lake import NOON, put
-
-
-def phase(minute: int, name: str, aircraft: int, altitude: float | None = None, count: int = 0) -> dict[str, Any]:
-    start = NOON + timedelta(minutes=minute)
-    return {
-        "window_start": start,
-        "window_end": start + timedelta(minutes=1),
-        "flight_phase": name,
-        "observations": aircraft,
-        "aircraft": aircraft,
-        "avg_altitude_meters": altitude,
-        "altitude_count": count,
-        "velocity_count": 0,
-        "first_snapshot_timestamp": start + timedelta(seconds=1),
-        "created_at": start,
-        "updated_at": start,
-        "date": start.date(),
-    }
+from tests.small_lake import NOON, flight, phase, put
 
 
 def alert(minute: int, country: str, aircraft: int, anomalous: int) -> dict[str, Any]:
     start = NOON + timedelta(minutes=minute)
     figures = {"origin_country": country, "aircraft": aircraft, "anomalous_aircraft": anomalous}
     return figures | {"window_start": start, "window_end": start + timedelta(minutes=5), "date": start.date()}
-
-
-def flight(second: int, icao24: str, *, on_ground: bool | None = False) -> dict[str, Any]:
-    at = NOON + timedelta(seconds=second)
-    return {"event_timestamp": at, "icao24": icao24, "on_ground": on_ground, "date": at.date()}
 
 
 def seen(lake: Lake, minutes: int = 3, newest: datetime = NOON + timedelta(minutes=2, seconds=30)):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,43 +18,28 @@ from pipeline.serving import MINUTE, Reader
 from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake
 from streamlit_dashboard import charts
 from streamlit_dashboard.view import Desk, changes
-from tests.browsing import FLAGS, ROOT, answers, chromium, watched
+from tests.browsing import FLAGS, ROOT, answers, chromium, free_port, watched
 from tests.processes import started, wait_until
-from tests.small_lake import NOON, put
+from tests.small_lake import NOON, alert, flight, phase, put
 
 PAGE = ROOT / "streamlit_dashboard" / "app.py"
-
-
-def phase(minute: int, name: str, aircraft: int, altitude: float | None = 9000.0) -> dict[str, Any]:
-    start = NOON + minute * MINUTE
-    told = {"window_start": start, "window_end": start + MINUTE, "flight_phase": name, "aircraft": aircraft}
-    told |= {"observations": aircraft, "avg_altitude_meters": altitude, "altitude_count": aircraft if altitude else 0}
-    told |= {"velocity_count": 0, "first_snapshot_timestamp": start, "date": start.date()}
-    return told | {"created_at": start, "updated_at": start}
-
-
-def alert(minute: int, country: str, anomalous: int, aircraft: int) -> dict[str, Any]:
-    start = NOON + minute * MINUTE
-    told = {"window_start": start, "window_end": start + 5 * MINUTE, "origin_country": country, "aircraft": aircraft}
-    told |= {"observations": aircraft, "anomalous_aircraft": anomalous, "anomaly_rate": anomalous / aircraft}
-    told |= {"altitude_high_count": anomalous, "examples": [], "first_snapshot_timestamp": start, "date": start.date()}
-    return told | {"created_at": start, "updated_at": start}
-
-
-def flight(minute: int, icao24: str) -> dict[str, Any]:
-    at = NOON + timedelta(minutes=minute, seconds=20)
-    return {"event_timestamp": at, "icao24": icao24, "on_ground": False, "date": at.date()}
 
 
 @pytest.fixture
 def sky(small_lake: Lake) -> Lake:
     """Ten minutes with a gap at the fifth, one more aircraft each minute, and a country in alert."""
     minutes = [minute for minute in range(11) if minute != 5]
-    put(small_lake, FLIGHTS_ML, *(flight(minute, f"{n:06x}") for minute in minutes for n in range(minute + 1)))
-    counts = [phase(minute, name, minute + 1, 9000.0 + minute) for minute in minutes for name in ("CRUISE", "GROUND")]
+    put(
+        small_lake, FLIGHTS_ML, *(flight(60 * minute + 20, f"{n:06x}") for minute in minutes for n in range(minute + 1))
+    )
+    counts = [
+        phase(minute, name, minute + 1, 9000.0 + minute, minute + 1)
+        for minute in minutes
+        for name in ("CRUISE", "GROUND")
+    ]
     put(small_lake, FLIGHT_PHASE_COUNTS, *counts)
-    put(small_lake, ANOMALY_ALERTS, *(alert(minute, "Atlantis", 2, 8) for minute in range(7)))
-    put(small_lake, ANOMALY_ALERTS, *(alert(minute, "Lemuria", 1, 40) for minute in range(7)))
+    put(small_lake, ANOMALY_ALERTS, *(alert(minute, "Atlantis", 2, 8, altitude_high_count=2) for minute in range(7)))
+    put(small_lake, ANOMALY_ALERTS, *(alert(minute, "Lemuria", 1, 40, altitude_high_count=1) for minute in range(7)))
     return small_lake
 
 
@@ -163,10 +146,9 @@ def test_it_needs_neither_spark_nor_the_operators_libraries():
 
 
 def test_the_page_follows_the_lake_without_a_reload_and_asks_no_other_host(sky, tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    command = [sys.executable, "-m", "streamlit", "run", str(PAGE), "--server.port", address.split(":")[-1]]
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "streamlit", "run", str(PAGE), "--server.port", str(port)]
     with started(command, {"CONTRAIL_LAKE": sky.root}, tmp_path / "log"), sync_playwright() as playwright:
         wait_until(lambda: answers(address), 60, "the viewer answers")
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
@@ -175,9 +157,7 @@ def test_the_page_follows_the_lake_without_a_reload_and_asks_no_other_host(sky, 
             active = page.get_by_test_id("stMetric").first
             expect(active).to_contain_text("10", timeout=60_000)
             expect(page.get_by_test_id("stPlotlyChart")).to_have_count(5)
-            later = datetime.fromisoformat("2026-01-01T12:11:20+00:00")
-            row = {"event_timestamp": later, "on_ground": False, "date": later.date()}
-            put(sky, FLIGHTS_ML, flight(10, "ffffff"), row | {"icao24": "000000"})
+            put(sky, FLIGHTS_ML, flight(620, "ffffff"), flight(680, "000000"))
             put(sky, FLIGHT_PHASE_COUNTS, *(phase(11, name, 5) for name in PHASES))
             expect(active).to_contain_text("12", timeout=60_000)
         browser.close()
