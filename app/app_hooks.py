@@ -5,6 +5,7 @@ from typing import Any
 
 import hub
 from rights import require_loopback
+from sessions import tidy_soon
 
 from pipeline.errors import ContrailError
 
@@ -17,6 +18,11 @@ def on_server_loaded(server_context: Any) -> None:
         hub.the_hub()
     except ContrailError as error:
         sys.exit(str(error))
+
+
+def on_session_destroyed(session_context: Any) -> None:
+    """Let nothing of a closed page stay."""
+    tidy_soon()
 
 
 def on_server_unloaded(server_context: Any) -> None:

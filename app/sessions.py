@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import weakref
 from typing import Any
 
@@ -11,6 +13,20 @@ from panel.util import edit_readonly
 
 LIVING: weakref.WeakSet[Any] = weakref.WeakSet()
 """Every session's page that is still held by anything: closed ones have to leave."""
+
+TIDY_SECONDS = 3.0
+_tidying: asyncio.TimerHandle | None = None
+
+
+def tidy_soon() -> None:
+    """Free closed pages once the last of several has gone: they are rings of references, which Python may keep for minutes.
+
+    Panel collects too, but at the first of several alone.
+    """
+    global _tidying
+    if _tidying is not None:
+        _tidying.cancel()
+    _tidying = asyncio.get_running_loop().call_later(TIDY_SECONDS, gc.collect)
 
 
 def detach_from_busy(page: Any) -> None:
