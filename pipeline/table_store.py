@@ -1,0 +1,91 @@
+"""Whether a table's files are what they were: the id that Delta gave it, and a log that can be read; and the mending of one that is not.
+
+Nothing is ever removed: what cannot be read is renamed, and stays beside the table.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from pathlib import Path
+
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from pipeline import ops
+from pipeline.errors import LakeError
+from pipeline.tables import TABLES, Lake, Table
+
+KNOWN = "tables.json"  # table -> the id that Delta gave it when it was made
+
+
+def note(lake: Lake, *renewed: Table) -> None:
+    """Remember the ids of the tables that are new, and of those that were made anew on purpose."""
+    known = ops.read(lake, KNOWN) or {}
+    new = [table for table in TABLES if table.name not in known or table in renewed]
+    found = {table.name: one for table in new if (one := identity(lake, table))}
+    if found:
+        ops.write(lake, KNOWN, known | found)
+
+
+def identity(lake: Lake, table: Table) -> str:
+    """The id of a table that can be read; else empty. Raises LakeError when S3 does not answer."""
+    with contextlib.suppress(DeltaError, OSError):
+        return str(DeltaTable(lake.uri(table), storage_options=lake.storage_options, without_files=True).metadata().id)
+    lake.check_readable()
+    return ""
+
+
+def trouble(lake: Lake, table: Table) -> str:
+    """What is wrong with a table, as the rest of a sentence; empty when nothing is."""
+    found, known = identity(lake, table), (ops.read(lake, KNOWN) or {}).get(table.name)
+    if not found:
+        return "was deleted" if not lake.on_s3 and not _log(lake, table).is_dir() else "is gone or cannot be read"
+    return "was deleted, and is there anew" if known and known != found else ""
+
+
+def is_sound(lake: Lake, table: Table) -> bool:
+    """Whether a table is there, readable and the same as ever."""
+    return not trouble(lake, table)
+
+
+def mended(lake: Lake, table: Table) -> bool:
+    """Let a table be there and readable, empty where nothing of it can be read; whether there was anything to do.
+
+    First the newest entries of its log that are not whole are set aside, then, where that does not help, all of it.
+    """
+    if is_sound(lake, table):
+        return False
+    if not lake.on_s3:
+        _set_aside_entries(_log(lake, table))
+        if not identity(lake, table) and Path(lake.path(table)).exists():
+            _set_aside(Path(lake.path(table)))
+    list(lake.create())
+    if not identity(lake, table):
+        raise LakeError(f"The table {table.name} at {lake.path(table)} cannot be mended: bring it back from a copy.")
+    note(lake, table)
+    return True
+
+
+def _log(lake: Lake, table: Table) -> Path:
+    return Path(lake.path(table), "_delta_log")
+
+
+def _set_aside_entries(log: Path) -> None:
+    """Rename the newest entries that are no JSON to their end, down to the first that is."""
+    for entry in sorted(log.glob("*.json"), reverse=True):
+        if _is_whole(entry):
+            return
+        _set_aside(entry)
+
+
+def _is_whole(entry: Path) -> bool:
+    try:
+        return bool([json.loads(line) for line in entry.read_bytes().splitlines()])
+    except ValueError:
+        return False
+
+
+def _set_aside(path: Path) -> None:
+    path.rename(path.with_name(f"{path.name}.damaged-{time.time_ns()}"))
