@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import faulthandler
+import getpass
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -13,20 +16,25 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline import ops, settings
-from pipeline.errors import ContrailError, StreamError
+from pipeline import lease, object_store, ops, resets, settings
+from pipeline.errors import ContrailError, LakeError, LostLakeError, SettingError, StreamError
 from pipeline.settings import Settings
-from pipeline.tables import lake_of
+from pipeline.status_words import housekeeping_words, round_words
+from pipeline.tables import Lake, lake_of
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0 when all is well, 1 with a sentence on standard error when not."""
+    faulthandler.enable(2)  # a crash inside a library leaves the stacks of all threads on standard error
     parser = _parser()
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
         chosen = {name: getattr(options, name, None) for name in ("source", "file", "speed", "aircraft", "box")}
         return int(options.command(settings.load(**chosen), options))
+    except LostLakeError as error:
+        print(error, file=sys.stderr, flush=True)
+        os._exit(1)  # a merge may still be under way in delta-rs: it must not come back into a Python that is ending
     except ContrailError as error:
         print(error, file=sys.stderr)
         return 1
@@ -42,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="feed, Kafka and all streams, without a page")
     _add_feed_options(run)
+    run.add_argument(
+        "--no-feed", action="store_true", help="only the streams: what Kafka has already, and what others send"
+    )
     run.add_argument("--exit-when-done", action="store_true", help="stop when every stream has taken all that was fed")
     run.set_defaults(command=_run)
 
@@ -65,6 +76,44 @@ def _parser() -> argparse.ArgumentParser:
     _add_feed_options(record)
     record.set_defaults(command=_record)
 
+    train = commands.add_parser(
+        "train", help="learn flight phases from Silver, judge and save the model, write its card"
+    )
+    train.add_argument(
+        "--as-in-the-classic", action="store_true", help="only compare the classical way with the honest one"
+    )
+    train.add_argument("--rows", default="50000", help="at most so many rows, a seeded sample where there are more")
+    train.add_argument("--since", help="from this time on, as 2026-01-31T12:00 (UTC)")
+    train.add_argument("--until", help="up to this time")
+    train.add_argument("--seed", default="42", help="seed of the sample, the splits and the forests")
+    train.add_argument(
+        "--card", type=Path, help="where to write the model card; default model-card.md in the data folder"
+    )
+    _add_source_option(train)
+    train.set_defaults(command=_train)
+
+    reset = commands.add_parser("reset", help="let a stream begin anew from what it reads, or take that back")
+    reset.add_argument("stream", metavar="STREAM", help="the stream; what follows from its table begins anew as well")
+    reset.add_argument("--undo", action="store_true", help="take the stream's last reset back")
+    reset.add_argument("--yes", action="store_true", help="do not ask")
+    _add_source_option(reset)
+    reset.set_defaults(command=_reset)
+
+    drill = commands.add_parser(
+        "drill", help="do faults to a pipeline of its own, and prove that nothing is lost or repeated"
+    )
+    drill.add_argument("--only", metavar="NAME", action="append", default=[], help="this fault alone; repeatable")
+    drill.add_argument("--kills", default="50", help="how often the driver is killed")
+    drill.add_argument("--hours", default="24", help="how many hours are simulated")
+    drill.add_argument("--list", action="store_true", help="only name the faults")
+    drill.set_defaults(command=_drill)
+    maintain = commands.add_parser(
+        "maintain", help="tidy up a lake that stands still; a running driver does it by itself"
+    )
+    maintain.add_argument("--json", action="store_true", help="as JSON")
+    _add_source_option(maintain)
+    maintain.set_defaults(command=_maintain)
+
     topics = commands.add_parser("topics", help="the Kafka topic: partitions and offsets")
     _add_source_option(topics)
     topics.set_defaults(command=_topics)
@@ -84,6 +133,7 @@ def _add_feed_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(chosen: Settings, options: argparse.Namespace) -> int:
+    from pipeline.graph import STREAMS
     from pipeline.supervisor import Supervisor
 
     stop = threading.Event()
@@ -92,11 +142,13 @@ def _run(chosen: Settings, options: argparse.Namespace) -> int:
     supervisor = Supervisor(chosen, lambda words: print(words, flush=True))
     supervisor.open()
     try:
-        supervisor.start()
+        supervisor.start(*(STREAMS if options.no_feed else ()))
         said = ""
         while not stop.wait(1):
             said = _say_if_new(_line(supervisor.status()), said)
-            if options.exit_when_done and supervisor.feed_ended():
+            if lost := supervisor.lost():
+                raise LostLakeError(lost)
+            if options.exit_when_done and (supervisor.streams_run() if options.no_feed else supervisor.feed_ended()):
                 supervisor.drain().result()
                 _say_if_new(_line(supervisor.status()), said)
                 return 0
@@ -129,7 +181,10 @@ def _status(chosen: Settings, options: argparse.Namespace) -> int:
     if status is None:
         print(f"No pipeline has run on {lake.root} yet: `contrail run` starts one.", file=sys.stderr)
         return 1
+    status["maintenance"] = ops.read(lake, ops.MAINTENANCE)
     status["age_seconds"] = round(time.time() - status["at"], 1)
+    if lake.on_s3:
+        status["s3"] = _s3_status(lake)
     if options.json:
         print(json.dumps(status, indent=2))
         return 0
@@ -141,13 +196,28 @@ def _status(chosen: Settings, options: argparse.Namespace) -> int:
         batch = f"{part['batch_ms']} ms a batch" if part["batch_ms"] else ""
         trouble = f"{part['cause'] or ''} {part['cure'] or ''}".strip()
         print(f"  {part['name']:<20} {part['state']:<9} {part['rows_total']:>12,} rows  {batch:<18} {trouble}".rstrip())
+    if status["maintenance"]:
+        print(f"  {housekeeping_words(status['maintenance'], time.time())}")
+    if lake.on_s3:
+        told = status["s3"]
+        held = f"{told['holder']}, heard of {told['renewed_seconds_ago']:.0f} s ago" if told["holder"] else "nobody"
+        print(f"  on S3: {told['objects']:,} objects, {told['bytes'] / 1e6:,.1f} MB; the lease is held by {held}")
     return 0
+
+
+def _s3_status(lake: Lake) -> dict[str, Any]:
+    """What S3 itself tells of a lake: its size, and who has its lease."""
+    objects, size = object_store.usage(lake)
+    name, age = lease.holder(lake) or (None, None)
+    return {"objects": objects, "bytes": size, "holder": name, "renewed_seconds_ago": age}
 
 
 def _audit(chosen: Settings, options: argparse.Namespace) -> int:
     from pipeline.audit import audit
 
-    report = audit(lake_of(chosen), lambda words: print(words, file=sys.stderr, flush=True))
+    lake = lake_of(chosen)
+    lake.check_readable()
+    report = audit(lake, lambda words: print(words, file=sys.stderr, flush=True))
     print(json.dumps(report.as_dict(), indent=2) if options.json else report.as_text())
     return 0 if report.holds else 1
 
@@ -178,14 +248,99 @@ def _record(chosen: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def _train(chosen: Settings, options: argparse.Namespace) -> int:
+    from pipeline import training_run
+    from pipeline.training import Plan
+
+    plan = Plan(
+        since=settings.moment("--since", options.since),
+        until=settings.moment("--until", options.until),
+        rows=_count("--rows", options.rows),
+        seed=_count("--seed", options.seed),
+    )
+    classic = options.as_in_the_classic
+    training_run.command(chosen, plan, options.card, lambda words: print(words, flush=True), classic=classic)
+    return 0
+
+
+def _reset(chosen: Settings, options: argparse.Namespace) -> int:
+    lake, stream = lake_of(chosen), str(options.stream)
+    if ops.read(lake, ops.STATUS) is None:
+        raise LakeError(f"No pipeline has run on {lake.root} yet: there is nothing to reset.")
+    planned = resets.plan(lake, stream)
+    lock = lease.lock_of(lake, chosen.lease_seconds, lambda: None)
+    try:
+        lock.take()
+    except LakeError as error:
+        raise LakeError(f"{error} Beside a running driver, reset on the page's Control tab.") from None
+    try:
+        return _reset_by(lake, planned, options)
+    finally:
+        lock.free()
+
+
+def _reset_by(lake: Lake, planned: resets.Plan, options: argparse.Namespace) -> int:
+    stream = planned.stream
+    if options.undo:
+        words, verb, do = f"The last reset of {stream} is taken back.", "undo reset", resets.undo
+    else:
+        words, verb, do = planned.words, "reset", resets.reset
+    print(words)
+    if not options.yes:
+        print(f"Type {stream} to go on: ", end="", flush=True)
+        if sys.stdin.readline().strip() != stream:
+            raise StreamError(f"Nothing was changed: {stream!r} was not typed.")
+    do(lake, stream)
+    ops.note(lake, getpass.getuser(), verb, [stream], "done")
+    print(f"Done: {', '.join(planned.streams)} will go on accordingly at the next start.")
+    return 0
+
+
+def _drill(chosen: Settings, options: argparse.Namespace) -> int:
+    from pipeline.drill import cases, report
+    from pipeline.drill.case import Extent
+    from pipeline.drill.run import run
+    from pipeline.kafka_security import unprinted
+
+    faults = cases.chosen(options.only)
+    if options.list:
+        print("\n".join(f"{case.name:<20} {case.fault}" for case in faults))
+        return 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what it has started ends with it
+    extent = Extent(kills=_count("--kills", options.kills), hours=_count("--hours", options.hours))
+    outcomes = []
+    try:
+        with unprinted():  # a broker that was killed is no news
+            for outcome in run(faults, extent, lambda words: print(words, file=sys.stderr, flush=True)):
+                outcomes.append(outcome)
+    finally:
+        print(report.table(outcomes))
+    return 1 if any(outcome.verdict == "failed" for outcome in outcomes) else 0
+
+
+def _count(option: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**31:
+        raise SettingError(f"{option} is {text!r}, but has to be a whole number from 0 to {2**31 - 1:,}.")
+    return int(text)
+
+
+def _maintain(chosen: Settings, options: argparse.Namespace) -> int:
+    from pipeline import maintenance
+
+    report = maintenance.alone(chosen, lambda words: print(words, file=sys.stderr, flush=True))
+    print(json.dumps(vars(report), indent=2) if options.json else round_words(vars(report)))
+    return 1 if report.trouble else 0
+
+
 def _topics(chosen: Settings, options: argparse.Namespace) -> int:
     from pipeline.broker import end_offsets
+    from pipeline.kafka_security import security_of
 
     servers = chosen.kafka or (ops.read(lake_of(chosen), ops.STATUS) or {}).get("kafka")
     if not servers:
         print("No Kafka runs: `contrail run` starts the embedded one, or set CONTRAIL_KAFKA.", file=sys.stderr)
         return 1
-    offsets = end_offsets(servers, chosen.topic)
+    offsets = end_offsets(servers, chosen.topic, security_of(chosen))
     print(f"{chosen.topic} on {servers}: {len(offsets)} partitions")
     for partition, (first, following) in sorted(offsets.items()):
         print(f"  partition {partition}: offsets {first:,} to {following:,}, {following - first:,} messages")

@@ -6,19 +6,30 @@ to be what the tables hold.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
+import pandas as pd
 
 from pipeline.serving import Reader
-from pipeline.tables import ANOMALY_ALERTS, BRONZE, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, QUARANTINE, Lake
+from pipeline.tables import (
+    ANOMALY_ALERTS,
+    BRONZE,
+    FLIGHT_PHASE_COUNTS,
+    FLIGHTS_ML,
+    PHASE_PREDICTIONS,
+    QUARANTINE,
+    Lake,
+)
 
 CHUNK = 200_000
 WINDOWS_A_ROW = 5
 LARGEST, LAST_SECOND, FUTURE_SECONDS = 1e7, 4_102_444_800, 60
+BRACKETS, LONGEST_OF_OTHERS, LONG_NUMBER = 100, 50_000, re.compile(rb"[0-9]{1000}")
 ADDRESS = re.compile(r"[0-9a-fA-F]{6}")
 TEXTS = ("callsign", "origin_country", "squawk")
 FLOATS = ("longitude", "latitude", "baro_altitude", "velocity", "true_track", "vertical_rate", "geo_altitude")
@@ -79,6 +90,7 @@ def audit(lake: Lake, say: Callable[[str], None] = lambda words: None) -> Report
     Silver and in Silver as in Bronze; for an exact answer let it catch up first.
     """
     reader = Reader(lake)
+    scored = _scored(reader)
     for table in (ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, QUARANTINE, BRONZE):
         reader.refresh(table)
     silver = reader.one(
@@ -95,7 +107,7 @@ def audit(lake: Lake, say: Callable[[str], None] = lambda words: None) -> Report
                         "count(DISTINCT flight_phase || cast(window_start AS varchar)) AS distinct_r")  # fmt: skip
     alerts = reader.one(ANOMALY_ALERTS, "coalesce(sum(observations), 0) AS n, count(*) AS r, "
                         "count(DISTINCT origin_country || cast(window_start AS varchar)) AS distinct_r")  # fmt: skip
-    checks = (
+    checks: tuple[Check, ...] = (
         Check("bronze has every offset", sum(place["high"] - place["low"] + 1 for place in places), messages),
         Check("silver has every new observation", observations, silver["n"]),
         Check("silver has none twice", silver["n"], silver["distinct_n"]),
@@ -107,7 +119,43 @@ def audit(lake: Lake, say: Callable[[str], None] = lambda words: None) -> Report
         Check("anomaly_alerts counts each row in five windows", WINDOWS_A_ROW * silver["n"], alerts["n"]),
         Check("anomaly_alerts has no window twice", alerts["r"], alerts["distinct_r"]),
     )
+    checks += _checks_of_scores(reader, *scored) if scored is not None else ()
     return Report(messages, silver["n"], quarantine["n"], repeated, checks)
+
+
+def _scored(reader: Reader) -> tuple[pd.DataFrame, int] | None:
+    """Of each aircraft that the optional stream has scored: its rows, the first and the last; None when there is none.
+
+    And how many rows stand twice.
+    """
+    if reader.refresh(PHASE_PREDICTIONS) < 0:
+        return None
+    at = "CAST(event_timestamp AS BIGINT)"
+    found = reader.frame(
+        PHASE_PREDICTIONS,
+        f"icao24, count(*) AS n, count(DISTINCT {at}) AS distinct_n, min({at}) AS first, max({at}) AS last",
+        "GROUP BY icao24",
+    )
+    return (found, int(found["n"].sum() - found["distinct_n"].sum())) if len(found) else None
+
+
+def _checks_of_scores(reader: Reader, scored: pd.DataFrame, twice: int) -> tuple[Check, ...]:
+    """Silver has an aircraft's rows in the order of their time, and so they are scored: none may lack between two of them.
+
+    That holds however far the stream is, and whether it runs.
+    """
+    spans, expected = scored.set_index("icao24"), 0
+    columns = "icao24, CAST(event_timestamp AS BIGINT) AS at"
+    for batch in reader.batches(
+        FLIGHTS_ML, columns, f"WHERE CAST(event_timestamp AS BIGINT) >= {spans['first'].min()}"
+    ):
+        rows = batch.to_pandas()
+        span = spans.reindex(rows["icao24"])
+        expected += int(rows["at"].between(span["first"].to_numpy(), span["last"].to_numpy()).sum())
+    return (
+        Check("phase_predictions has every row of silver since it began", expected, int(scored["n"].sum())),
+        Check("phase_predictions has none twice", 0, twice),
+    )
 
 
 def _recount(reader: Reader, places: list[dict[str, Any]], say: Callable[[str], None]) -> tuple[int, int, int]:
@@ -137,8 +185,13 @@ def _values(reader: Reader, places: list[dict[str, Any]]) -> Iterator[bytes]:
 
 def observed(value: bytes | None) -> tuple[str | None, int]:
     """Address (lower case) and last contact (s since 1970) of a message; None when it belongs in quarantine."""
+    value, begins = value or b"", (value or b"").startswith(b'{"icao24":"')
+    if value.count(b"[") + value.count(b"{") > BRACKETS:
+        return None, 0
+    if not begins and (len(value) > LONGEST_OF_OTHERS or LONG_NUMBER.search(value)):
+        return None, 0
     try:
-        message = orjson.loads(value or b"")
+        message = orjson.loads(value)
     except orjson.JSONDecodeError:
         return None, 0
     if not isinstance(message, dict) or not all(_typed(message)):
@@ -146,13 +199,18 @@ def observed(value: bytes | None) -> tuple[str | None, int]:
     address, time, contact = message.get("icao24"), message.get("time"), message.get("last_contact")
     if not isinstance(address, str) or not ADDRESS.fullmatch(address) or time is None or contact is None:
         return None, 0
-    if value and value[:11] == b'{"icao24":"' and value[11:17] != address.encode():
+    if address != (value[11:17].decode("ascii", "replace") if begins else _first_address(value)):
         return None, 0
     latitude, longitude = message.get("latitude"), message.get("longitude")
     outside = (latitude is not None and abs(latitude) > 90) or (longitude is not None and abs(longitude) > 180)
     if outside or contact > time + FUTURE_SECONDS:
         return None, 0
     return address.lower(), contact
+
+
+def _first_address(value: bytes) -> Any:
+    """The address where it stands first; an object may name it twice."""
+    return next(told for name, told in json.loads(value.decode(), object_pairs_hook=list) if name == "icao24")
 
 
 def _typed(message: dict[str, Any]) -> Iterator[bool]:

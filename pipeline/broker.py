@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -9,19 +10,24 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import TopicAlreadyExistsError
 
 from pipeline import jars
 from pipeline.errors import BrokerError
+from pipeline.kafka_security import Security, explained
+from pipeline.retention import KEPT, hours, milliseconds
 
 STARTUP_SECONDS = 60
 CLIENT_MS = 10_000
+PORT_SECONDS = 10
 # What a topic takes at once: a whole snapshot of the world's sky.
 LIMIT, DEFAULT_BATCH, LARGEST_BATCH = "max.message.bytes", 1_048_588, 16 * 1024 * 1024
+OPEN = Security()
+RETENTION, FOREVER = "retention.ms", -1
 
 # The shell ends the broker when its own standard input closes: the broker never outlives its driver, kill -9 included.
 GUARD = '"$@" </dev/null & broker=$!; (cat >/dev/null; kill $broker) <&3 & wait $broker; rc=$?; kill $! 2>/dev/null; exit $rc'
@@ -42,7 +48,7 @@ offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
-log.retention.hours=48
+log.retention.hours={retention_hours}
 log.segment.bytes=134217728
 num.network.threads=2
 num.io.threads=2
@@ -88,7 +94,7 @@ class Broker:
             class_path,
         ]
         self._port = self._kept_port()
-        properties = self._write_properties(controller=_free_port())
+        properties = self._write_properties(controller=free_port())
         self._format(java, properties)
         say(f"Starting Kafka on {self.servers}")
         with (self.folder / "broker.log").open("ab") as log:
@@ -143,14 +149,18 @@ class Broker:
         """The port of the last start where it is free: running clients find the broker again."""
         kept = self.folder / "port"
         port = int(kept.read_text()) if kept.exists() else 0
-        if not port or not _is_free(port):
-            port = _free_port()
+        if not port or not _is_freed(port):
+            port = free_port()
             kept.write_text(str(port))
         return port
 
     def _write_properties(self, controller: int) -> Path:
         path = self.folder / "server.properties"
-        path.write_text(PROPERTIES.format(port=self._port, controller=controller, logs=self.folder / "logs"))
+        path.write_text(
+            PROPERTIES.format(
+                port=self._port, controller=controller, logs=self.folder / "logs", retention_hours=hours(KEPT)
+            )
+        )
         return path
 
     def _format(self, java: list[str], properties: Path) -> None:
@@ -175,7 +185,7 @@ class Broker:
     def _wait_until_open(self) -> None:
         deadline = time.monotonic() + STARTUP_SECONDS
         while self.alive() and time.monotonic() < deadline:
-            if not _is_free(self._port):
+            if is_open(self._port):
                 return
             time.sleep(0.05)
         said = _last_line((self.folder / "broker.log").read_text(errors="replace"))
@@ -183,59 +193,70 @@ class Broker:
         raise BrokerError(f"Kafka did not start ({said}); {self.folder / 'broker.log'} says more.")
 
 
-def create_topic(servers: str, name: str, partitions: int) -> None:
-    """Make the topic unless it exists; BrokerError when Kafka cannot be reached."""
-    try:
-        admin = KafkaAdminClient(bootstrap_servers=servers.split(","), request_timeout_ms=CLIENT_MS)
-        try:
-            limit = {LIMIT: str(LARGEST_BATCH)}
-            admin.create_topics([NewTopic(name, partitions, replication_factor=1, topic_configs=limit)])
-        except TopicAlreadyExistsError:
-            pass
-        finally:
-            admin.close()
-    except KafkaError as error:
-        raise BrokerError(
-            f"Kafka at {servers} cannot be used ({error}): check CONTRAIL_KAFKA and that it runs."
-        ) from error
+def create_topic(servers: str, name: str, partitions: int, security: Security = OPEN) -> None:
+    """Make the topic unless it exists; BrokerError when Kafka cannot be reached or refuses."""
+    with explained(servers), _admin(servers, security) as admin, contextlib.suppress(TopicAlreadyExistsError):
+        given = {LIMIT: str(LARGEST_BATCH), RETENTION: str(milliseconds(KEPT))}
+        admin.create_topics([NewTopic(name, partitions, replication_factor=1, topic_configs=given)])
 
 
-def batch_limit(servers: str, topic: str) -> int:
-    """The most bytes that the topic takes at once; Kafka's default when it does not tell. Raises KafkaError without a Kafka."""
-    admin = KafkaAdminClient(bootstrap_servers=servers.split(","), request_timeout_ms=CLIENT_MS)
-    try:
-        asked = ConfigResource(ConfigResourceType.TOPIC, topic, [LIMIT])
+def batch_limit(servers: str, topic: str, security: Security = OPEN) -> int:
+    """The most bytes that the topic takes at once; Kafka's default when it does not tell. Raises BrokerError without a Kafka."""
+    return _topic_setting(servers, topic, LIMIT, DEFAULT_BATCH, security)
+
+
+def retention_ms(servers: str, topic: str, security: Security = OPEN) -> int:
+    """How long the topic keeps a message, in ms; `FOREVER` when it does not delete by age. Raises BrokerError without a Kafka."""
+    return _topic_setting(servers, topic, RETENTION, FOREVER, security)
+
+
+def _topic_setting(servers: str, topic: str, name: str, default: int, security: Security) -> int:
+    with explained(servers), _admin(servers, security) as admin:
+        asked = ConfigResource(ConfigResourceType.TOPIC, topic, [name])
         told = admin.describe_configs([asked], config_filter="all")["topic"].get(topic, {})
-        return int(told.get(LIMIT, {}).get("value", DEFAULT_BATCH))
-    finally:
-        admin.close()
+        return int(told.get(name, {}).get("value", default))
 
 
-def end_offsets(servers: str, topic: str) -> dict[int, tuple[int, int]]:
+def end_offsets(servers: str, topic: str, security: Security = OPEN) -> dict[int, tuple[int, int]]:
     """Partition -> (first offset kept, next offset) of a topic; empty when there is no such topic."""
-    try:
-        consumer = KafkaConsumer(bootstrap_servers=servers.split(","), request_timeout_ms=CLIENT_MS)
-    except KafkaError as error:
-        raise BrokerError(
-            f"Kafka at {servers} cannot be reached ({error}): check CONTRAIL_KAFKA and that it runs."
-        ) from error
-    try:
+    with explained(servers), contextlib.closing(KafkaConsumer(**_client(servers, security))) as consumer:
         places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         first, last = consumer.beginning_offsets(places), consumer.end_offsets(places)
         return {place.partition: (first[place], last[place]) for place in places}
-    finally:
-        consumer.close()
 
 
-def _free_port() -> int:
+def _admin(servers: str, security: Security) -> contextlib.closing[KafkaAdminClient]:
+    return contextlib.closing(KafkaAdminClient(**_client(servers, security)))
+
+
+def _client(servers: str, security: Security) -> dict[str, Any]:
+    patience = {"request_timeout_ms": CLIENT_MS, "bootstrap_timeout_ms": CLIENT_MS}
+    return {"bootstrap_servers": servers.split(","), **patience, **security.client()}
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
-def _is_free(port: int) -> bool:
+def is_open(port: int) -> bool:
+    """Whether something on 127.0.0.1 accepts connections there."""
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _is_freed(port: int) -> bool:
+    """Whether a port can be listened on; one that a dying broker still holds is waited for."""
+    deadline = time.monotonic() + PORT_SECONDS
+    while time.monotonic() < deadline:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Kafka does
+            probe.bind(("127.0.0.1", port))
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def _last_line(text: str) -> str:

@@ -29,5 +29,25 @@ class LakeError(ContrailError):
     """The lake cannot be used: another feed's, another driver's, unreadable or forbidden."""
 
 
+class LostLakeError(LakeError):
+    """Another driver has taken the lake while this one was silent."""
+
+
 class StreamError(ContrailError):
     """A stream was named that does not exist, or cannot do what was asked of it."""
+
+
+class DamageError(ContrailError):
+    """A stream lacks its table or its checkpoint: trying again cannot help; `cause` and `cure` are a sentence each."""
+
+    def __init__(self, cause: str, cure: str) -> None:
+        super().__init__(f"{cause} {cure}")
+        self.cause, self.cure = cause, cure
+
+
+class TrainingError(ContrailError):
+    """There is too little to train a model on, or an option of the training is not allowed."""
+
+
+class DrillError(ContrailError):
+    """A fault of the drill could not be done, or something did not come true after it."""

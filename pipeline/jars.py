@@ -134,10 +134,14 @@ def relock(target: Path) -> None:
 
 
 def main() -> None:
-    """Fetch what the embedded stack needs, as `make setup` does; `relock` renews the checksums."""
-    if sys.argv[1:] == ["relock"]:
+    """Fetch the parts that are named, or what the embedded stack needs, as `make setup` does; `relock` renews the checksums."""
+    named = sys.argv[1:]
+    if named == ["relock"]:
         relock(Path(__file__).with_name("jars.sha256"))
-    for part in ("spark", "kafka"):
+        named = []
+    for wrong in (name for name in named if name not in PARTS):
+        sys.exit(f"There are no parts {wrong!r}; there are {', '.join(PARTS)}.")
+    for part in named or ("spark", "kafka"):
         jars(part, load().cache_folder)
 
 

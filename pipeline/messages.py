@@ -7,6 +7,7 @@ Ranges are checked on whole columns.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from operator import attrgetter, itemgetter
@@ -39,6 +40,8 @@ TYPES: dict[str, tuple[type, ...]] = (
 )
 ADDRESS = re.compile("[0-9a-fA-F]{6}")
 HEX = re.compile("[0-9a-fA-F]*")
+# JSON that not every reader takes: Spark looks for the address in messages that do not begin as Contrail's own do.
+MOST_BRACKETS, LONGEST_OF_OTHERS, LONG_NUMBER = 100, 50_000, re.compile(rb"[0-9]{1000}")
 OPENING = b'{"icao24":"'  # how Contrail's producer begins a message: Spark takes the address from there
 
 REASONS = (  # in the order in which they are looked for
@@ -60,6 +63,7 @@ Floats = npt.NDArray[np.float64]
 
 Real = Annotated[float, Meta(gt=-LARGEST, lt=LARGEST)]
 Moment = Annotated[int, Meta(ge=0, le=LAST_SECOND)]
+Long = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # orjson takes no number that is larger than any double
 
 
 class Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -77,11 +81,11 @@ class Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     velocity: Real | None
     true_track: Real | None
     vertical_rate: Real | None
-    sensors: list[int] | None
+    sensors: list[Long] | None
     geo_altitude: Real | None
     squawk: str | None
     spi: bool | None
-    position_source: int | None
+    position_source: Long | None
     time: Moment
     source: str
     category: Annotated[int, Meta(gt=-LARGEST_CATEGORY, lt=LARGEST_CATEGORY)] | None = None
@@ -194,6 +198,8 @@ def _written_by_us(chunk: Sequence[bytes]) -> list[Message] | None:
 
 def _read(value: bytes) -> tuple[Any, ...] | str:
     """The fields of a message in the order of NAMES, or why they cannot be taken."""
+    if value.count(b"[") + value.count(b"{") > MOST_BRACKETS or _is_unusual(value):
+        return NO_OBJECT
     try:
         message = orjson.loads(value)
     except orjson.JSONDecodeError:
@@ -208,12 +214,25 @@ def _read(value: bytes) -> tuple[Any, ...] | str:
     if type(address) is not str or not ADDRESS.fullmatch(address):
         # A number is of the wrong type even where its digits would do as an address.
         return WRONG_TYPE if type(address) is int and ADDRESS.fullmatch(str(address)) else NO_ADDRESS
-    if value.startswith(OPENING) and value[len(OPENING) : len(OPENING) + 6] != address.encode():
+    if _first_address(value) != address:
         return TWO_ADDRESSES
     types = tuple(map(type, fields))
     if types not in _well_typed:
         _well_typed[types] = all(one in TYPES[name] for one, name in zip(types, NAMES, strict=True))
     return fields if _well_typed[types] else WRONG_TYPE
+
+
+def _is_unusual(value: bytes) -> bool:
+    """Whether a message that others made is longer, or has a longer number, than every reader of JSON takes."""
+    return not value.startswith(OPENING) and (len(value) > LONGEST_OF_OTHERS or LONG_NUMBER.search(value) is not None)
+
+
+def _first_address(value: bytes) -> Any:
+    """The address that stands first, which Spark takes; orjson takes the last."""
+    if value.startswith(OPENING):
+        return value[len(OPENING) : len(OPENING) + 6].decode("ascii", "replace")
+    pairs = json.loads(value.decode(), object_pairs_hook=lambda pairs: pairs)
+    return next(told for name, told in pairs if name == "icao24")
 
 
 def _out_of_range(columns: dict[str, Floats]) -> Iterable[tuple[str, npt.NDArray[np.bool_]]]:

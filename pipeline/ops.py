@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import socket
+import random
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from pipeline import object_store
 from pipeline.errors import LakeError
 from pipeline.tables import Lake
 
 STATUS = "status.json"
 FEEDS = "feed.json"
-LOCK = "driver.lock"
 ACTIONS = "actions.jsonl"
 CHECKPOINTS = "checkpoints.json"
+APPEND_ATTEMPTS, LONGEST_PAUSE_SECONDS = 50, 0.2
+MODEL = "model.json"
+MAINTENANCE = "maintenance.json"
 
 
 def write(lake: Lake, name: str, content: dict[str, Any]) -> None:
     """Replace a state file; a reader sees the old one or the new one, never half of it."""
     body = json.dumps(content, default=str).encode()
     if lake.on_s3:
-        _s3(lake).put_object(**_place(lake, name), Body=body)
+        object_store.put(lake, name, body)
         return
     path = Path(lake.ops(name))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,8 +52,7 @@ def note(lake: Lake, user: str, verb: str, names: Sequence[str], outcome: str) -
     entry = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "user": user, "verb": verb, "names": [*names]}
     line = json.dumps(entry | {"outcome": outcome}).encode() + b"\n"
     if lake.on_s3:
-        before = _get(lake, ACTIONS) or b""
-        _s3(lake).put_object(**_place(lake, ACTIONS), Body=before + line)
+        _append_on_s3(lake, ACTIONS, line)
         return
     path = Path(lake.ops(ACTIONS))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,68 +94,25 @@ def claim_feed(lake: Lake, feed: str, fingerprint: str = "", begins: int | None 
     write(lake, FEEDS, known)
 
 
-class DriverLock:
-    """One driver a lake: held by the process, freed by the system when the process ends, however it ends."""
-
-    def __init__(self, lake: Lake) -> None:
-        self._path = Path(lake.ops(LOCK))
-        self._lake = lake
-        self._file: IO[str] | None = None
-
-    def take(self) -> None:
-        """Take the lock. Raises LakeError, with the holder's name and age, when another driver has it."""
-        if self._file is not None or self._lake.on_s3:
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = self._path.open("a+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            file.close()
-            raise LakeError(
-                f"The lake {self._lake.root} is driven by {holder} already: stop that one, or use another lake."
-            ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
-        file.flush()
-        self._file = file
-
-    def free(self) -> None:
-        """Give the lock back."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-
 def _get(lake: Lake, name: str) -> bytes | None:
     """A file below `ops/`; None when there is none."""
+    if lake.on_s3:
+        found = object_store.get(lake, name)
+        return found.body if found else None
     try:
-        if not lake.on_s3:
-            return Path(lake.ops(name)).read_bytes()
-        client = _s3(lake)
-        try:
-            return bytes(client.get_object(**_place(lake, name))["Body"].read())
-        except client.exceptions.NoSuchKey:
-            return None
+        return Path(lake.ops(name)).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def _place(lake: Lake, name: str) -> dict[str, str]:
-    bucket, _, prefix = lake.ops(name).removeprefix("s3a://").partition("/")
-    return {"Bucket": bucket, "Key": prefix}
-
-
-def _s3(lake: Lake) -> Any:
-    import boto3
-
-    options = dict(lake.storage_options)
-    return boto3.client(
-        "s3",
-        endpoint_url=options.get("AWS_ENDPOINT_URL"),
-        region_name=options.get("AWS_REGION"),
-        aws_access_key_id=options.get("AWS_ACCESS_KEY_ID"),
-        aws_secret_access_key=options.get("AWS_SECRET_ACCESS_KEY"),
+def _append_on_s3(lake: Lake, name: str, line: bytes) -> None:
+    """Add a line to an object, unless it has changed since it was read: then to what it has become."""
+    for _ in range(APPEND_ATTEMPTS):
+        found = object_store.get(lake, name)
+        body, etag = (found.body, found.etag) if found else (b"", None)
+        if object_store.put_if(lake, name, body + line, etag) is not None:
+            return
+        time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))
+    raise LakeError(
+        f"{lake.ops(name)} was changed by others {APPEND_ATTEMPTS} times in a row: is it written by a loop?"
     )

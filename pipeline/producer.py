@@ -19,8 +19,9 @@ import orjson
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
-from pipeline.broker import batch_limit
+from pipeline.broker import OPEN, batch_limit
 from pipeline.errors import ContrailError, FeedError
+from pipeline.kafka_security import Security, security_of
 from pipeline.settings import Settings, load
 from pipeline.sources import FIELDS, Answer, Source
 from pipeline.sources.opensky import Access, OpenSky
@@ -31,6 +32,8 @@ from pipeline.sources.simulator import Simulator
 STATUS_SECONDS = 1.0
 # Kafka may be away for as long as it likes: the feed waits, and loses nothing.
 FOREVER_MS = 2**31 - 1
+# A Kafka that is back is noticed soon; the library would wait for half a minute.
+RECONNECT_MS = 1000
 LARGEST_REQUEST = 8 * 1024 * 1024
 
 
@@ -78,7 +81,7 @@ def messages(answer: Answer, source: str) -> list[tuple[bytes, bytes]]:
 class Producer:
     """Sends answers to a topic: acknowledged by all replicas, idempotent, an aircraft always to the same partition."""
 
-    def __init__(self, servers: str, topic: str) -> None:
+    def __init__(self, servers: str, topic: str, security: Security = OPEN) -> None:
         self.topic = topic
         self.unsent = 0
         self._failed: list[BaseException] = []
@@ -88,10 +91,12 @@ class Producer:
             enable_idempotence=True,
             delivery_timeout_ms=FOREVER_MS,
             max_block_ms=FOREVER_MS,
+            reconnect_backoff_max_ms=RECONNECT_MS,
             # An answer arrives in one piece: a stream that sees its beginning alone would take a batch for that.
             linger_ms=1000,
-            batch_size=min(LARGEST_REQUEST, batch_limit(servers, topic) * 9 // 10),
+            batch_size=min(LARGEST_REQUEST, batch_limit(servers, topic, security) * 9 // 10),
             max_request_size=LARGEST_REQUEST,
+            **security.client(),
         )
 
     def send(self, answer: Answer, source: str, *, flush: bool = True) -> int:
@@ -152,7 +157,7 @@ class Status:
 def run(settings: Settings, status: Status, stop: threading.Event) -> None:
     """Feed Kafka until the source ends or `stop` is set."""
     assert settings.kafka is not None
-    source, producer = source_of(settings), Producer(settings.kafka, settings.topic)
+    source, producer = source_of(settings), Producer(settings.kafka, settings.topic, security_of(settings))
     at_leisure = settings.source != "replay" or settings.speed > 0
     status.write()
     for answer in source.answers(stop.wait, status.report):

@@ -7,7 +7,7 @@ says whether it was sampled, is still running, provisional (late reports may cha
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -70,12 +70,28 @@ class Reader:
             self._tables.pop(table.name, None)
             raise LakeError(f"The table {table.name} cannot be read: {error}") from error
 
+    def batches(self, table: Table, select: str, rest: str = "") -> Iterator[pa.RecordBatch]:
+        """The same piece by piece, for what may not fit into memory."""
+        reader = QueryBuilder().register("t", self._tables[table.name]).execute(f"SELECT {select} FROM t {rest}")
+        for batch in reader:
+            yield pa.record_batch(batch)
+
     def frame(self, table: Table, select: str, rest: str = "") -> pd.DataFrame:
         """The same as pandas."""
-        found = self.table(table, select, rest)
-        plain = pa.schema([(field.name, _plain(field.type)) for field in found.schema])
-        frame: pd.DataFrame = found.cast(plain).to_pandas()
-        return frame
+        return as_pandas(self.table(table, select, rest))
+
+    def answer(self, table: Table, views: Mapping[str, str], text: str) -> pd.DataFrame:
+        """A whole query (DataFusion SQL) over `views`, each a query over the table by its name, on the version refreshed last."""
+        if table.name not in self._tables:
+            self._tables[table.name] = self.lake.open(table)
+        try:
+            engine = QueryBuilder().register(table.name, self._tables[table.name])
+            for name, view in views.items():
+                engine.execute(f"CREATE VIEW {name} AS {view}").read_all()
+            return as_pandas(pa.table(engine.execute(text).read_all()))
+        except Exception as error:  # DataFusion's own errors have no class of their own
+            self._tables.pop(table.name, None)
+            raise LakeError(f"The table {table.name} cannot be read: {error}") from error
 
     def rows(self, table: Table, select: str, rest: str = "") -> list[dict[str, Any]]:
         """The same as a list of dictionaries."""
@@ -203,10 +219,14 @@ def phase_minutes(reader: Reader, since: datetime, until: datetime, newest: date
 def trend(reader: Reader, since: datetime, until: datetime, known: pd.DataFrame) -> pd.DataFrame:
     """Each minute of [since, until): `active` aircraft, and the `anomaly_rate` of the five minutes that end with it.
 
-    `known` is what this function returned before: minutes that were final then are not counted again.
+    `known` is what this function returned before: minutes that were final then are not counted again. Gold may be behind Silver,
+    so they are those that were final when Gold's last window was.
     """
     index = pd.date_range(since, until, freq="1min", inclusive="left")
-    kept = known[known.index < max(since, until - LATENESS - 2 * MINUTE)] if len(known) else known
+    rated = known.index[known["anomaly_rate"].notna()] if len(known) else known.index
+    kept: pd.DataFrame = (
+        known[known.index < min(until, rated[-1]) - LATENESS - 2 * MINUTE] if len(rated) else known.iloc[:0]
+    )
     begin = max(since, kept.index[-1] + MINUTE) if len(kept) else since
     active = reader.frame(
         FLIGHTS_ML,
@@ -220,7 +240,8 @@ def trend(reader: Reader, since: datetime, until: datetime, known: pd.DataFrame)
     )
     rates["minute"] += ALERT_WINDOW - MINUTE
     found = pd.concat([active.set_index("minute")["active"], rates.set_index("minute")["anomaly_rate"]], axis=1)
-    return pd.concat([kept, found.astype(float)]).reindex(index)
+    parts = [frame for frame in (kept, found.astype(float)) if len(frame)]
+    return (pd.concat(parts) if parts else found.astype(float)).reindex(index)
 
 
 def headline(minutes: pd.DataFrame, trend: pd.DataFrame) -> Headline | None:
@@ -238,6 +259,13 @@ def headline(minutes: pd.DataFrame, trend: pd.DataFrame) -> Headline | None:
         _known(row["velocity_kmh"]),
         _known(beside.get("anomaly_rate")),
     )
+
+
+def as_pandas(found: pa.Table) -> pd.DataFrame:
+    """Rows of either engine as pandas: moments are in UTC, and what is missing stays so."""
+    plain = pa.schema([(field.name, _plain(field.type)) for field in found.schema])
+    frame: pd.DataFrame = found.cast(plain).to_pandas()
+    return frame
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -275,10 +303,11 @@ def trouble(status: dict[str, Any] | None, now: float) -> str:
         return f"the driver has been silent for {now - status['at']:,.0f} s"
     if status.get("trouble"):
         return str(status["trouble"]["cause"])
-    for name, part in status["parts"].items():
+    needed = {name: part for name, part in status["parts"].items() if not part.get("optional")}
+    for name, part in needed.items():
         if part["state"] in ("failed", "stalled"):
             return f"{name} is {part['state']}: {part['cause'] or 'no progress'}"
-    stopped = [name for name, part in status["parts"].items() if part["state"] == "stopped"]
+    stopped = [name for name, part in needed.items() if part["state"] == "stopped"]
     if stopped:
         return f"{', '.join(stopped)} {'is' if len(stopped) == 1 else 'are'} stopped"
     ended = status["parts"].get("feed", {}).get("state") == "done"

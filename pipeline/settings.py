@@ -7,17 +7,21 @@ import difflib
 import json
 import math
 import os
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipeline.errors import SettingError
+from pipeline.exposure import is_loopback, is_open_to_others, words_for_open
 
 PREFIX = "CONTRAIL_"
 SOURCES = ("simulator", "opensky", "replay")
 ACCOUNTS = ("anonymous", "standard", "feeder", "licensed")
+SECURITIES = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 Parser = Callable[[str], Any]
 
@@ -112,11 +116,36 @@ class Settings:
     kafka: str | None = setting(
         None, text, "bootstrap servers `host:port,…` of an existing Kafka; default: an embedded one"
     )
+    kafka_security: str = setting(
+        "PLAINTEXT",
+        one_of(*SECURITIES),
+        "how that Kafka is reached: with TLS (`SSL`), with a user (`SASL`), both or neither",
+    )
+    kafka_sasl_mechanism: str = setting("SCRAM-SHA-512", one_of(*MECHANISMS), "how the user signs in to Kafka")
+    kafka_user: str | None = setting(None, text, "user at Kafka")
+    kafka_password: str | None = setting(None, text, "the user's password at Kafka", secret=True)
+    kafka_ca: str | None = setting(
+        None, text, "PEM file of the authority that signed Kafka's certificate; default: those the system trusts"
+    )
+    kafka_certificate: str | None = setting(
+        None, text, "PEM file of our own certificate, for a Kafka that asks for one"
+    )
+    kafka_key: str | None = setting(
+        None, text, "PEM file of the certificate's private key (PKCS#8, without a password)"
+    )
     topic: str = setting("state-vectors", text, "the Kafka topic")
     topic_partitions: int = setting("1", number(int, 1, 1024), "partitions of the topic when Contrail creates it")
 
     spark_master: str = setting("local[2]", text, "Spark's master: `local[N]` or `spark://host:port`")
     driver_memory: str = setting("1g", text, "heap of the Spark driver's JVM")
+    driver_host: str = setting("127.0.0.1", text, "address at which a Spark cluster reaches the driver")
+    driver_bind: str | None = setting(
+        None, text, "address on which the driver listens; default: `CONTRAIL_DRIVER_HOST`"
+    )
+    executor_memory: str = setting("1g", text, "heap of each executor on a Spark cluster")
+    executor_python: str | None = setting(
+        None, text, "path of the Python on a cluster's hosts; default: the driver's own path"
+    )
     trigger_ms: int = setting("250", number(int, 0, 600_000), "milliseconds between looks for new data by each stream")
     batch_messages: int = setting("350000", number(int, 1, 100_000_000), "most messages that one batch takes")
     shuffle_partitions: int = setting(
@@ -153,15 +182,36 @@ class Settings:
     )
     quota_reserve: float = setting("0.1", number(float, 0, 0.9), "share of the day's credits that is never planned")
 
-    s3_endpoint: str | None = setting(None, web_address, "S3 endpoint; default: AWS")
-    s3_region: str = setting("us-east-1", text, "S3 region")
+    s3_endpoint: str | None = setting(
+        None,
+        web_address,
+        "S3 endpoint; default: the one that the environment's AWS variables or profile name, else AWS",
+    )
+    s3_region: str | None = setting(
+        None, text, "S3 region; default: that of the environment's AWS variables or profile, else `us-east-1`"
+    )
     s3_access_key: str | None = setting(None, text, "S3 access key; default: the environment's usual chain")
     s3_secret_key: str | None = setting(None, text, "S3 secret key", secret=True)
+    s3_session_token: str | None = setting(None, text, "session token, where the keys are temporary", secret=True)
+    s3_create_bucket: bool = setting("no", yes_or_no, "whether a bucket that is not there is made")
+    lease_seconds: float = setting(
+        "30", number(float, 3, 3600), "seconds after which a lake on S3 is free when its driver has died"
+    )
+
+    maintenance_minutes: float = setting(
+        "60", number(float, 0, 10_080), "minutes from one housekeeping of the running driver to the next; 0 is never"
+    )
+    disk_budget_gb: float | None = setting(
+        None, number(float, 0.01, 1_000_000), "gigabytes that data folder and lake may take; default: no limit"
+    )
 
     operators: tuple[str, ...] | None = setting(
         None, names, "users, with commas between, who may act where the page asks for a sign-in; others may look"
     )
     port: int = setting("5006", number(int, 0, 65_535), "port of the Panel application")
+    viewer_open: bool = setting(
+        "no", yes_or_no, "whether the viewer, which asks nobody who they are, may listen on more than loopback"
+    )
     autostart: bool = setting("yes", yes_or_no, "whether the application starts feed and streams by itself")
 
     @property
@@ -195,6 +245,11 @@ class Settings:
         return self.lake is not None and self.lake.startswith(("s3a://", "s3://"))
 
     @property
+    def on_cluster(self) -> bool:
+        """Whether the streams run on a Spark cluster, not in the driver's own JVM."""
+        return not self.spark_master.startswith("local")
+
+    @property
     def cache_folder(self) -> Path:
         """Where the JVM parts are kept."""
         return Path(self.cache).expanduser() if self.cache else user_cache() / "contrail"
@@ -203,6 +258,11 @@ class Settings:
 def user_cache() -> Path:
     """The user's cache folder, as the XDG base directory specification names it."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def aws_region() -> str | None:
+    """The region that containers on AWS are told, `AWS_REGION`: botocore does not look there."""
+    return os.environ.get("AWS_REGION")
 
 
 def java_home() -> str | None:
@@ -228,7 +288,7 @@ def load(environ: Mapping[str, str] | None = None, **options: str | None) -> Set
 def of_feed(settings: Settings, started: Settings) -> Settings:
     """Settings for another feed than the one the process was started with: a feed's sky never goes into another one's lake.
 
-    Where the folder or the lake was named, the other feed gets a part of its own below it.
+    Where the folder or the lake was named, the other feed gets a part of its own below it; on an existing Kafka, a topic of its own.
     """
     if settings.source == started.source:
         return settings
@@ -236,7 +296,19 @@ def of_feed(settings: Settings, started: Settings) -> Settings:
         settings,
         data=settings.data and f"{settings.data}/{settings.source}",
         lake=settings.lake and f"{settings.lake.rstrip('/')}/{settings.source}",
+        topic=f"{settings.topic}-{settings.source}" if settings.kafka else settings.topic,
     )
+
+
+def moment(option: str, given: str | None) -> datetime | None:
+    """An option of the command line that is a moment; UTC where it names no zone. Raises SettingError."""
+    if given is None:
+        return None
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        raise SettingError(f"{option} is {given!r}, but has to be a time as 2026-01-31T12:00 (UTC).") from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def recordings(settings: Settings) -> dict[str, Path]:
@@ -276,6 +348,14 @@ def _consistent(settings: Settings) -> Settings:
     """The settings, with OpenSky's credentials file read, once they agree with one another."""
     if settings.on_s3 and settings.lake_root in ("s3a:", "s3:"):
         raise SettingError(f"CONTRAIL_LAKE is {settings.lake!r}, but has to name a bucket, as in s3a://datalake.")
+    if settings.on_cluster and settings.kafka is None and settings.driver_host != "127.0.0.1":
+        raise SettingError(
+            "CONTRAIL_SPARK_MASTER is a cluster on other hosts, which cannot reach the embedded Kafka: set CONTRAIL_KAFKA."
+        )
+    if bool(settings.s3_access_key) != bool(settings.s3_secret_key):
+        raise SettingError("CONTRAIL_S3_ACCESS_KEY and CONTRAIL_S3_SECRET_KEY belong together: set both or none.")
+    if settings.s3_session_token and not settings.s3_access_key:
+        raise SettingError("CONTRAIL_S3_SESSION_TOKEN belongs to keys: set CONTRAIL_S3_ACCESS_KEY and its secret too.")
     if settings.opensky_credentials:
         client_id, client_secret = read_credentials(Path(settings.opensky_credentials))
         settings = dataclasses.replace(settings, opensky_client_id=client_id, opensky_client_secret=client_secret)
@@ -283,14 +363,75 @@ def _consistent(settings: Settings) -> Settings:
         raise SettingError(
             "CONTRAIL_OPENSKY_CLIENT_ID and CONTRAIL_OPENSKY_CLIENT_SECRET belong together: set both or none."
         )
+    if settings.opensky_client_secret:
+        _refuse_plain("CONTRAIL_OPENSKY_TOKEN_URL", settings.opensky_token_url)
+        _refuse_plain("CONTRAIL_OPENSKY_URL", settings.opensky_url)
+    _check_kafka(settings)
     return settings
+
+
+def _refuse_plain(name: str, address: str) -> None:
+    """A secret, or the token it buys, goes by TLS or stays on this machine."""
+    told = urlsplit(address)
+    if told.scheme != "https" and not is_loopback(told.hostname or ""):
+        raise SettingError(
+            f"{name} is {address!r}, which would send the credentials in the clear: use an https:// address."
+        )
+
+
+def _check_kafka(settings: Settings) -> None:
+    """Raise SettingError unless Kafka's security has all that it needs, and nothing that it would leave unused."""
+    protocol = f"CONTRAIL_KAFKA_SECURITY is {settings.kafka_security!r}"
+    if settings.kafka_security != "PLAINTEXT" and settings.kafka is None:
+        raise SettingError(
+            f"{protocol}, but the embedded Kafka needs none: set CONTRAIL_KAFKA to the servers it is for."
+        )
+    proofs = {"CONTRAIL_KAFKA_USER": settings.kafka_user, "CONTRAIL_KAFKA_PASSWORD": settings.kafka_password}
+    own = {"CONTRAIL_KAFKA_CERTIFICATE": settings.kafka_certificate, "CONTRAIL_KAFKA_KEY": settings.kafka_key}
+    files = {"CONTRAIL_KAFKA_CA": settings.kafka_ca, **own}
+    if settings.kafka_security.startswith("SASL"):
+        for name in (name for name, value in proofs.items() if value is None):
+            raise SettingError(f"{protocol}, which needs a user and a password: set {name}.")
+    else:
+        _refuse_unused(proofs, protocol, "SASL_SSL or SASL_PLAINTEXT")
+    if not settings.kafka_security.endswith("SSL"):
+        _refuse_unused(files, protocol, "SSL or SASL_SSL")
+    if len([value for value in own.values() if value]) == 1:
+        raise SettingError(f"{' and '.join(own)} belong together: set both or none.")
+    for name, value in files.items():
+        if value:
+            _check_pem(name, Path(value).expanduser())
+
+
+def _refuse_unused(given: Mapping[str, str | None], protocol: str, cure: str) -> None:
+    """A proof that would not be shown is a mistake: someone believes the connection to be safer than it is."""
+    for name in (name for name, value in given.items() if value is not None):
+        raise SettingError(f"{name} is set, but {protocol} and does not use it: set CONTRAIL_KAFKA_SECURITY to {cure}.")
+
+
+def _check_pem(name: str, path: Path) -> None:
+    wanted, cure = "CERTIFICATE", "a PEM certificate begins with -----BEGIN CERTIFICATE-----"
+    if name == "CONTRAIL_KAFKA_KEY":
+        wanted, cure = (
+            "PRIVATE KEY",
+            "`openssl pkcs8 -topk8 -nocrypt -in KEY -out KEY.pem` makes one of another kind of key",
+        )
+    try:
+        held = path.read_text(errors="replace")
+        private = wanted == "CERTIFICATE" or not is_open_to_others(path)
+    except OSError as error:
+        raise SettingError(f"{name} is {str(path)!r}, which cannot be read ({error.strerror}).") from None
+    if not private:
+        raise SettingError(words_for_open(path))
+    if f"-----BEGIN {wanted}-----" not in held:
+        raise SettingError(f"{name} is {str(path)!r}, which holds no {wanted.lower()}: {cure}.")
 
 
 def read_credentials(path: Path) -> tuple[str, str]:
     """Client id and secret from the `credentials.json` that OpenSky's account page gives out."""
     try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise SettingError(f"{path} can be read by others: `chmod 600 {path}` makes it yours alone.")
+        if is_open_to_others(path):
+            raise SettingError(words_for_open(path))
         answer = json.loads(path.read_text())
         return text(answer["clientId"]), text(answer["clientSecret"])
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,10 +10,19 @@ from typing import Any
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
+from pipeline import late
+from pipeline.late import Again
 from pipeline.tables import Lake, Table
+
+_turns: dict[str, threading.Lock] = {}
+
+
+def turn(lake: Lake, table: Table) -> threading.Lock:
+    """Who writes a table that is merged into: a compaction would make a merge beside it fail, so each waits for the other."""
+    return _turns.setdefault(lake.path(table), threading.Lock())
 
 
 @dataclass(frozen=True)
@@ -33,27 +43,36 @@ class Merge:
 
     table: Table
     keys: tuple[str, ...]
+    again: Again
 
     def write(self, rows: DataFrame, lake: Lake) -> DataStreamWriter:
         """The stream's writer, not started."""
-        return rows.writeStream.outputMode("update").foreachBatch(self._batch(lake))
+        return rows.writeStream.outputMode("update").foreachBatch(self._batch(lake, rows.sparkSession))
 
-    def _batch(self, lake: Lake) -> Callable[[DataFrame, int], None]:
+    def _batch(self, lake: Lake, session: SparkSession) -> Callable[[DataFrame, int], None]:
         opened: list[DeltaTable] = []
 
         def merge(rows: DataFrame, batch: int) -> None:
             query = rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
             # Collected before anything may be skipped: Spark checks that a stateful batch was read.
-            update = self._stamped(rows.toArrow())
+            update = self._stamped(self._with_late(session, lake, str(query), rows.toArrow()))
             if not opened:
                 opened.append(lake.open(self.table))
             try:
-                self._merge(opened[0], update, f"{self.table.name}:{query}", batch)
+                with turn(lake, self.table):
+                    self._merge(opened[0], update, f"{self.table.name}:{query}", batch)
             except BaseException:
                 opened.clear()
                 raise
 
         return merge
+
+    def _with_late(self, spark: SparkSession, lake: Lake, query: str, update: pa.Table) -> pa.Table:
+        """The update, with the closed windows that this batch had rows for."""
+        if not late.dropped(spark, query):
+            return update
+        mended = late.windows(spark, lake, self.table, self.again, set(update["window_start"].to_pylist()))
+        return update if mended is None else pa.concat_tables([update, mended.cast(update.schema)])
 
     def _stamped(self, update: pa.Table) -> pa.Table:
         now = datetime.now(UTC)

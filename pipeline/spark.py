@@ -18,13 +18,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-from pipeline import jars, resets
+from pipeline import cluster, jars, resets
 from pipeline.broker import end_offsets
 from pipeline.graph import Stage, Topic
+from pipeline.kafka_security import Security, security_of
 from pipeline.serving import Reader
 from pipeline.settings import Settings
+from pipeline.sinks import Merge
 from pipeline.stream_status import NEWEST
-from pipeline.tables import BRONZE, Lake
+from pipeline.tables import BRONZE, Lake, lake_of
 
 # Each value was measured; docs/decisions/spark-session.md has the figures.
 SESSION = {
@@ -55,6 +57,10 @@ JVM = (
     "-XX:FreqInlineSize=150 -XX:InlineSmallCode=1200 -XX:MaxInlineLevel=9 -XX:LoopUnrollLimit=8 -XX:-UseSuperWord"
 )
 EARLIEST = -2  # as Spark's Kafka source writes it
+# Of a table in one batch: Silver holds a batch's messages in memory, and compacted files are large. Gold, which keeps sums alone, takes
+# more: two files that Silver wrote at once hold other aircraft of the same hours, and a cut between them makes the second one late.
+LIMITS = {"maxFilesPerTrigger": "1000", "maxBytesPerTrigger": "128m"}
+SUMMED = {"maxFilesPerTrigger": str(2**31 - 1), "maxBytesPerTrigger": "1g"}
 LOGGING = Path(__file__).with_name("log4j2.properties")
 # On a local disk: no rename through a temporary file system layer, and no `chmod` forked for each file.
 LOCAL_DISK = {
@@ -62,14 +68,6 @@ LOCAL_DISK = {
         "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
     ),
     "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
-}
-# A dead endpoint is named within seconds; Hadoop's own patience is over four minutes.
-S3_PATIENCE = {
-    "spark.hadoop.fs.s3a.attempts.maximum": "2",
-    "spark.hadoop.fs.s3a.retry.limit": "2",
-    "spark.hadoop.fs.s3a.retry.interval": "100ms",
-    "spark.hadoop.fs.s3a.connection.establish.timeout": "2s",
-    "spark.hadoop.fs.s3a.connection.timeout": "10s",
 }
 
 
@@ -80,20 +78,25 @@ def session(settings: Settings, say: jars.Progress = print, archive: str | None 
     Raises JavaError or JarError with the cure.
     """
     java = jars.java()
-    parts = ["spark", *(["s3"] if settings.on_s3 else [])]
-    files = [str(path) for part in parts for path in jars.jars(part, settings.cache_folder, say)]
+    files, s3_files = (
+        [str(path) for path in jars.jars(part, settings.cache_folder, say)] if needed else []
+        for part, needed in (("spark", True), ("s3", settings.on_s3))
+    )
     if archive is None:
         archive = f"-XX:SharedArchiveFile={kept}" if (kept := class_archive(settings)).exists() else ""
     # Spark starts its Python workers from these; without them a stateful worker would be another Python.
     os.environ.update(JAVA_HOME=str(Path(java).resolve().parent.parent), PYSPARK_PYTHON=sys.executable)
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    os.environ.setdefault("SPARK_LOCAL_IP", settings.driver_bind or settings.driver_host)
     os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")
     builder = SparkSession.builder
-    configuration = _configuration(settings, files, archive)
+    configuration = _configuration(settings, files, s3_files, archive)
     for name, value in configuration.items():
         builder = builder.config(name, value)
     _launch_jvm(configuration, settings.data_folder / "logs" / "jvm.log")
-    return builder.getOrCreate()
+    made = builder.getOrCreate()
+    if settings.on_cluster:
+        made.sparkContext.addPyFile(str(cluster.package(settings.data_folder / "spark")))
+    return made
 
 
 def class_archive(settings: Settings) -> Path:
@@ -108,14 +111,16 @@ def _launch_jvm(configuration: dict[str, str], log: Path) -> None:
         return
     log.parent.mkdir(parents=True, exist_ok=True)
     # Only what a JVM has to know when it starts: a command line can be read by others, and S3's keys are not for them.
-    needed = [(name, value) for name, value in configuration.items() if name.startswith("spark.driver.")]
+    needed = [
+        (name, value) for name, value in configuration.items() if name.startswith(("spark.driver.", "spark.jars"))
+    ]
     conf = SparkConf(loadDefaults=False).setAll(needed)
     with log.open("ab") as output:
         gateway = launch_gateway(conf, popen_kwargs={"stdout": output, "stderr": output})  # type: ignore[no-untyped-call]
     SparkContext._ensure_initialized(gateway=gateway)
 
 
-def _configuration(settings: Settings, files: list[str], archive: str) -> dict[str, str]:
+def _configuration(settings: Settings, files: list[str], s3_files: list[str], archive: str) -> dict[str, str]:
     scratch, log = settings.data_folder / "spark", settings.data_folder / "logs" / "spark.log"
     made = {
         "spark.app.name": "contrail",
@@ -129,23 +134,13 @@ def _configuration(settings: Settings, files: list[str], archive: str) -> dict[s
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         "spark.local.dir": str(scratch / "scratch"),
     }
-    if not settings.spark_master.startswith("local"):
-        made["spark.jars"] = ",".join(files)
-    return SESSION | made | (_s3(settings) if settings.on_s3 else LOCAL_DISK)
-
-
-def _s3(settings: Settings) -> dict[str, str]:
-    options = {
-        "endpoint": settings.s3_endpoint,
-        "endpoint.region": settings.s3_region,
-        "path.style.access": "true",
-        "connection.ssl.enabled": str(not (settings.s3_endpoint or "").startswith("http://")).lower(),
-        "access.key": settings.s3_access_key,
-        "secret.key": settings.s3_secret_key,
-    }
-    if settings.s3_access_key:
-        options["aws.credentials.provider"] = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"
-    return S3_PATIENCE | {f"spark.hadoop.fs.s3a.{name}": value for name, value in options.items() if value}
+    # Beside the class path, not on it: another class path than the archive's own would make the archive useless.
+    if s3_files:
+        made["spark.jars"] = ",".join(s3_files)
+    if settings.on_cluster:
+        made |= cluster.configuration(settings, files + s3_files)
+    access = lake_of(settings).access
+    return SESSION | made | (access.hadoop() if access else LOCAL_DISK)
 
 
 def start(
@@ -171,34 +166,64 @@ def newest_of(stage: Stage) -> str:
 
 def _source(spark: SparkSession, stage: Stage, lake: Lake, settings: Settings, servers: str) -> DataFrame:
     if isinstance(stage.reads, Topic):
-        options = {
+        security = security_of(settings)
+        options = security.spark() | {
             "kafka.bootstrap.servers": servers,
             "subscribe": stage.reads.name,
-            "startingOffsets": _starting_offsets(stage.reads, lake, servers),
+            "startingOffsets": _starting_offsets(stage.reads, lake, servers, security),
             "failOnDataLoss": "true",
             "maxOffsetsPerTrigger": str(settings.batch_messages),
             "kafka.fetch.max.wait.ms": "20",
         }
         return spark.readStream.format("kafka").options(**options).load()
-    return spark.readStream.format("delta").option("maxFilesPerTrigger", "1000").load(lake.path(stage.reads))
+    reader = spark.readStream.format("delta").options(**(SUMMED if isinstance(stage.sink, Merge) else LIMITS))
+    if stage.from_now:
+        # A reset of the table that it reads is a commit without new rows: nothing to stop at.
+        began = resets.beginning(lake, stage.name, int(lake.open(stage.reads).version()))
+        reader = reader.option("startingVersion", str(began)).option("skipChangeCommits", "true")
+    return reader.load(lake.path(stage.reads))
 
 
-def _starting_offsets(topic: Topic, lake: Lake, servers: str) -> str:
-    """Where a new checkpoint of Bronze begins: at the beginning, or, when it was reset, behind what its table holds."""
+def _starting_offsets(topic: Topic, lake: Lake, servers: str, security: Security) -> str:
+    """Where a new checkpoint of Bronze begins: behind what its table holds, so that it never takes a message twice."""
     reader = Reader(lake)
-    if not resets.generation(lake, "bronze") or reader.refresh(BRONZE) < 0:
+    if reader.refresh(BRONZE) < 0:
         return "earliest"
     held = reader.rows(BRONZE, 'partition AS p, max("offset") AS o', f"WHERE topic = '{topic.name}' GROUP BY partition")
+    if not held:
+        return "earliest"
     following = {row["p"]: row["o"] + 1 for row in held}
-    return json.dumps(
-        {topic.name: {str(part): following.get(part, EARLIEST) for part in end_offsets(servers, topic.name)}}
-    )
+    kept = end_offsets(servers, topic.name, security)
+    # Behind what the table holds, or with the oldest message where Kafka has deleted that one: the audit tells of the gap.
+    begin = {
+        str(part): max(following[part], first) if part in following else EARLIEST for part, (first, _) in kept.items()
+    }
+    return json.dumps({topic.name: begin})
+
+
+def forget_tables(session: SparkSession) -> None:
+    """Let Delta read the logs of all tables again: one that was made anew has fewer versions than the JVM remembers."""
+    jvm: Any = session._jvm
+    jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
 
 
 def jvm_alive() -> bool:
     """Whether the JVM that was started runs."""
     gateway: Any = SparkContext._gateway
     return gateway is not None and (gateway.proc is None or gateway.proc.poll() is None)
+
+
+def jvm_process() -> int:
+    """The JVM's process; 0 while none was started here."""
+    gateway: Any = SparkContext._gateway
+    return 0 if gateway is None or gateway.proc is None else int(gateway.proc.pid)
+
+
+def kill_jvm() -> None:
+    """End the JVM at once, in the middle of whatever it does; from any thread."""
+    gateway: Any = SparkContext._gateway
+    if gateway is not None and gateway.proc is not None:
+        gateway.proc.kill()
 
 
 def forget_jvm() -> None:

@@ -14,11 +14,12 @@ NEWEST = "newest"  # the observation that each stream makes of its rows, see `sp
 class StreamStatus:
     """How one stream (or the feed) is. Times are seconds since 1970; what is not known is None.
 
-    `lag_seconds`: how old the newest row of the last batch was when it was written.
+    `lag_seconds`: how old the newest row of the last batch was when it was written. `optional`: the pipeline is whole without it.
     """
 
     name: str
     state: str = "stopped"
+    optional: bool = False
     since: float = field(default_factory=time.time)
     rows_total: int = 0
     rows_per_second: float | None = None

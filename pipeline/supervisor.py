@@ -22,27 +22,34 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from pipeline import ops, resets, spark
+from pipeline import model_store, object_store, ops, resets, soundness, spark, table_store
 from pipeline.broker import Broker, create_topic
 from pipeline.diagnosis import explain
 from pipeline.errors import ContrailError, FeedError, StreamError
 from pipeline.feed_process import FeedProcess
-from pipeline.graph import STREAMS, Stage, stages
+from pipeline.graph import OPTIONAL, STREAMS, Stage, stages
+from pipeline.housekeeping import Housekeeping
+from pipeline.kafka_security import security_of
+from pipeline.lease import lock_of
 from pipeline.settings import Settings
 from pipeline.sources.replay import Replay
 from pipeline.stream_status import StreamStatus
-from pipeline.tables import Lake, lake_of
+from pipeline.tables import TABLES, Lake, Table, lake_of
 
 FEED = "feed"
-PARTS = (FEED, *STREAMS)
+PARTS = (FEED, *STREAMS, *OPTIONAL)
 BEAT_SECONDS = 0.5
 PUBLISH_SECONDS = 1.0
+S3_PUBLISH_SECONDS = 3.0  # each time is a request that may cost money
 STALLED_SECONDS = 60.0
 LONGEST_BACKOFF_SECONDS = 60.0
 GRACE_SECONDS = 10.0
 HOPELESS_FAILURES = 4
 PATIENT_MS = 1000
+TABLES_SECONDS = 5.0
 NICENESS = 5
+
+UNCERTAIN = "S3 does not answer, so it is not certain that this driver still has the lake."
 
 log = logging.getLogger("contrail")
 
@@ -70,25 +77,32 @@ class Supervisor:
         self._say_to = say
         self._doing = "stopped"
         self._stages: dict[str, Stage] = {}
-        self._parts = {name: _Part(StreamStatus(name)) for name in PARTS}
+        self._parts = {name: _Part(StreamStatus(name, optional=name in OPTIONAL)) for name in PARTS}
         self._wanted: set[str] = set()
         self._asked: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
         self._spark: SparkSession | None = None
-        self._lock = ops.DriverLock(self.lake)
+        self._has_jvm = False
+        self._lock = lock_of(self.lake, settings.lease_seconds, self._end_writing)
         self._broker = Broker(settings.data_folder / "kafka", settings.cache_folder) if settings.kafka is None else None
         self._topic_made = False
         self._feed = FeedProcess(settings)
+        self._housekeeping = Housekeeping(self.lake, settings)
         self._setup_retry_at = 0.0
         self._setup_failures = 0
         self._trouble: tuple[str, str] | None = None
         self._published = 0.0
+        self._tables_seen = 0.0
+        self._suspected: set[object] = set()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     def open(self) -> None:
-        """Take the lake and begin to look after it. Raises LakeError when another driver or feed has it."""
+        """Take the lake and begin to look after it. Raises LakeError when another driver or feed has it, or S3 cannot be used."""
+        if self.lake.on_s3:
+            object_store.check(self.lake, create=self.settings.s3_create_bucket)
         self._lock.take()
         try:
             self._claim_feed()
+            resets.finish(self.lake)
         except ContrailError:
             self._lock.free()
             raise
@@ -96,8 +110,11 @@ class Supervisor:
         self._thread.start()
 
     def start(self, *names: str) -> Future[None]:
-        """Want these parts (`feed` or a stream; all when none is named) to run; returns at once."""
-        chosen = known(names)
+        """Want these parts (`feed` or a stream; all when none is named) to run; returns at once.
+
+        All are those that can: the optional stream only where a model is saved. Named without one it is a StreamError.
+        """
+        chosen = self._startable(names)
         return self._ask(lambda: self._want(chosen))
 
     def stop(self, *names: str) -> Future[None]:
@@ -107,7 +124,7 @@ class Supervisor:
 
     def restart(self, *names: str) -> Future[None]:
         """Stop these parts and start them again."""
-        chosen = known(names)
+        chosen = self._startable(names)
 
         def again() -> None:
             self._unwant(chosen)
@@ -121,7 +138,7 @@ class Supervisor:
         chosen = resets.plan(self.lake, stream).streams
         if typed != stream:
             raise StreamError(f"{typed!r} is not {stream!r}: type the stream's name to reset it.")
-        return self._ask(lambda: self._standing_still(chosen, lambda: resets.reset(self.lake, stream)))
+        return self._ask(lambda: self._standing_still(chosen, lambda: self._reset(stream)))
 
     def undo(self, stream: str) -> Future[None]:
         """Take the stream's last reset back, then run again what ran."""
@@ -136,11 +153,19 @@ class Supervisor:
         """Whether the feed ran and came to its end by itself."""
         return self._parts[FEED].status.state == "done"
 
+    def streams_run(self) -> bool:
+        """Whether every stream runs, but those that the pipeline is whole without."""
+        return all(self._parts[name].status.state == "running" for name in STREAMS)
+
     def failed(self) -> StreamStatus | None:
         """A part that failed and is not tried again, or in vain for `HOPELESS_FAILURES` times."""
-        failed = [part for part in self._parts.values() if part.status.state == "failed"]
+        failed = [part for part in self._parts.values() if part.status.state == "failed" and not part.status.optional]
         hopeless = (p.status for p in failed if p.retry_at == float("inf") or p.status.failures >= HOPELESS_FAILURES)
         return next(hopeless, None)
+
+    def lost(self) -> str:
+        """Who has taken the lake from this driver, as a sentence; it has stopped then. Empty while it is this driver's."""
+        return self._lock.lost()
 
     def status(self) -> dict[str, Any]:
         """All there is to know now, as published under `ops/`; never waits."""
@@ -152,6 +177,7 @@ class Supervisor:
             "kafka": self._servers() or None,
             "doing": self._doing,
             "trouble": self._trouble and {"cause": self._trouble[0], "cure": self._trouble[1]},
+            "maintenance": self._housekeeping.told,
             "parts": {name: dataclasses.asdict(part.status) for name, part in self._parts.items()},
         }
 
@@ -161,6 +187,16 @@ class Supervisor:
             self._asked.put(None)
             self._thread.join()
         self._lock.free()
+
+    def _startable(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The parts that are named, or all that can start."""
+        chosen, is_named = known(names), bool(tuple(names))
+        if set(chosen).isdisjoint(OPTIONAL):
+            return chosen
+        if is_named:
+            model_store.required(self.lake)
+            return chosen
+        return chosen if model_store.current(self.lake) is not None else (FEED, *STREAMS)
 
     # From here on: the supervisor's own thread.
 
@@ -173,7 +209,7 @@ class Supervisor:
         # What this thread starts inherits its niceness: JVM, broker and feed never keep the page waiting.
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-        while True:
+        while not self._lock.lost():
             try:
                 asked = self._asked.get(timeout=BEAT_SECONDS)
             except queue.Empty:
@@ -218,28 +254,49 @@ class Supervisor:
                 self._stop_query(part)
             self._set(part, "stopped")
 
+    def _reset(self, stream: str) -> None:
+        resets.reset(self.lake, stream)
+        table_store.note(self.lake)
+        if self._spark is not None:
+            spark.forget_tables(self._spark)
+
     def _standing_still(self, names: Iterable[str], do: Callable[[], None]) -> None:
         """Do something while these streams do not run."""
         wanted = [name for name in names if name in self._wanted]
         self._unwant(names)
         try:
-            do()
+            with self._housekeeping.still():
+                do()
         finally:
             self._want(wanted)
 
     def _tend(self) -> None:
         """One look at everything: notice what died, start what is wanted and due, read the streams' progress."""
         self._notice_dead_jvm()
+        if not self._lock.certain():
+            self._trouble = (UNCERTAIN, "The streams wait, and go on by themselves when S3 answers again.")
+            return
+        if self._trouble and self._trouble[0] == UNCERTAIN:
+            self._trouble = None
         for part in self._parts.values():
             if part.query is not None:
                 self._look_at_query(part)
+        self._look_at_tables()
         self._look_at_feed()
+        self._keep_house()
         if self._wanted and self._broker is not None and self._topic_made and not self._broker.alive():
             self._prepared([FEED])
         due = [name for name in PARTS if name in self._wanted and self._is_due(name)]
         if due and self._prepared(due):
             for name in filter(self._is_due, due):
                 self._try_to_start(name)
+
+    def _keep_house(self) -> None:
+        """Begin what housekeeping is due; a feed that would go beyond the disk's budget waits."""
+        self._housekeeping.tend(self._spark, self._servers())
+        if self._housekeeping.full and self._feed.started:
+            self._stop_feed()
+            self._fail(self._parts[FEED], FeedError(self._housekeeping.full))
 
     def _is_due(self, name: str) -> bool:
         part = self._parts[name]
@@ -257,7 +314,7 @@ class Supervisor:
                 self._broker.stop()
                 self._broker.start(self._say)
             if not self._topic_made:
-                create_topic(self._servers(), self.settings.topic, self.settings.topic_partitions)
+                self._make_topic()
                 self._topic_made = True
             if self._spark is None and due != [FEED]:
                 self._start_spark()
@@ -267,19 +324,26 @@ class Supervisor:
         self._setup_failures, self._trouble = 0, None
         return True
 
+    def _make_topic(self) -> None:
+        chosen = self.settings
+        create_topic(self._servers(), chosen.topic, chosen.topic_partitions, security_of(chosen))
+
     def _start_spark(self) -> None:
         if FEED in self._wanted and not self._feed.started and self._parts[FEED].status.state != "done":
             self._try_to_start(FEED)  # data may gather while Spark starts
         self._say("making the tables")
         list(self.lake.create())
+        table_store.note(self.lake)
         self._say("starting Spark")
         self._publish(now=True)
+        self._has_jvm = True
         self._spark = spark.session(self.settings, self._say, self._archive)
+        self._lock.watch(spark.jvm_process())
         self._say("starting the streams")
 
     def _set_up_failed(self, error: Exception) -> None:
         self._setup_failures += 1
-        cause, cure, _ = (str(error), "", True) if isinstance(error, ContrailError) else explain(error)
+        cause, cure, _ = explain(error)
         self._trouble = (cause, cure)
         self._setup_retry_at = time.time() + _backoff(self._setup_failures)
         self._say(f"{cause} {cure}".strip())
@@ -289,9 +353,12 @@ class Supervisor:
         part = self._parts[name]
         try:
             if name == FEED:
+                if self._housekeeping.full:
+                    raise FeedError(self._housekeeping.full)
                 self._feed.start(self._servers())
             else:
                 assert self._spark is not None
+                self._check(self._stages[name])
                 part.query = spark.start(self._spark, self._stages[name], self.lake, self.settings, self._servers())
                 part.batch, part.batch_since = -1, time.time()
             self._set(part, "running")
@@ -299,6 +366,36 @@ class Supervisor:
             self._fail(part, error)
         if all(self._parts[one].status.state in ("running", "stopped", "done") for one in PARTS):
             self._say("running")
+
+    def _check(self, stage: Stage) -> None:
+        """Raises DamageError when a stream lacks something that Spark would not miss."""
+        self._check_tables(stage)
+        soundness.check_checkpoint(self.lake, stage.name)
+
+    def _check_tables(self, stage: Stage) -> None:
+        if isinstance(stage.reads, Table):
+            soundness.check_table(self.lake, stage.reads)
+        soundness.check_table(self.lake, stage.sink.table)
+
+    def _look_at_tables(self) -> None:
+        """A table that was deleted under a running stream: Spark would make another one, and go on."""
+        if self.lake.on_s3 or time.monotonic() - self._tables_seen < TABLES_SECONDS:
+            return
+        self._tables_seen = time.monotonic()
+        before, self._suspected = self._suspected, {one for one in TABLES if table_store.trouble(self.lake, one)}
+        lost = before & self._suspected  # seen twice: no reading that went wrong once
+        for name, stage in self._stages.items():
+            part = self._parts[name]
+            if part.query is not None and not lost.isdisjoint((stage.reads, stage.sink.table)):
+                self._stop_query(part)
+                self._fail(part, self._damage(stage))
+
+    def _damage(self, stage: Stage) -> object:
+        try:
+            self._check_tables(stage)
+        except ContrailError as error:
+            return error
+        return "A table was damaged, and is whole again."
 
     def _look_at_query(self, part: _Part) -> None:
         query = part.query
@@ -333,7 +430,7 @@ class Supervisor:
             part.status.take_batch(progress)
 
     def _fail(self, part: _Part, error: object) -> None:
-        cause, cure, again = (str(error), "", True) if isinstance(error, ContrailError) else explain(error)
+        cause, cure, again = explain(error, part.status.name)
         part.status.failures += 1
         part.status.cause, part.status.cure = cause, cure
         part.retry_at = time.time() + _backoff(part.status.failures) if again else float("inf")
@@ -341,16 +438,21 @@ class Supervisor:
         log.warning("%s failed: %s %s", part.status.name, cause, cure)
         log.info("%s failed with: %s", part.status.name, error)
 
+    def _end_writing(self) -> None:
+        """Called by the lease, on its thread: the lake may be another driver's. A JVM that others started is left alone."""
+        if self._has_jvm:
+            spark.kill_jvm()
+
     def _notice_dead_jvm(self) -> None:
         if self._spark is None or spark.jvm_alive():
             return
         log.warning("The Spark driver's JVM died; it is started again.")
-        for name in STREAMS:
-            part = self._parts[name]
+        for part in self._parts.values():
             if part.query is not None:
                 part.query = None
                 self._fail(part, "Py4JNetworkError")
         spark.forget_jvm()
+        self._lock.watch(0)
         self._spark = None
 
     def _stop_query(self, part: _Part) -> None:
@@ -369,6 +471,8 @@ class Supervisor:
         for name, stage in self._stages.items():
             part = self._parts[name]
             self._wanted.discard(name)
+            if part.status.optional and part.query is None:
+                continue  # nobody wanted it, or it could not
             if self._spark is None:
                 raise StreamError("Spark does not run, so nothing can be taken to its end.")
             self._say(f"{name}: taking what is left")
@@ -391,6 +495,8 @@ class Supervisor:
         threading.Thread(target=lambda: self._answer(wait, waiting), name="drain", daemon=True).start()
         while not waiting.done():
             time.sleep(BEAT_SECONDS)
+            if not self._lock.certain():
+                raise StreamError(self._lock.lost() or UNCERTAIN)
             self._read_progress(part, query)
             self._publish()
         if (error := query.exception()) is not None:
@@ -428,15 +534,19 @@ class Supervisor:
     def _shut_down(self) -> None:
         self._say("stopping")
         self._unwant([FEED])
-        self._unwant(reversed(STREAMS))
+        self._unwant(reversed((*STREAMS, *OPTIONAL)))
+        self._housekeeping.stop()
         if self._spark is not None:
             with contextlib.suppress(Exception):
                 self._spark.stop()
             spark.end_jvm(self.patience_seconds)
+            self._lock.watch(0)
             self._spark = None
         if self._broker is not None:
             self._broker.stop()
         self._doing = "stopped"
+        if self._lock.lost():
+            self._trouble = (self._lock.lost(), "")
         self._publish(now=True)
 
     def _servers(self) -> str:
@@ -453,7 +563,8 @@ class Supervisor:
         self._say_to(doing)
 
     def _publish(self, *, now: bool = False) -> None:
-        if not now and time.monotonic() - self._published < PUBLISH_SECONDS:
+        every = S3_PUBLISH_SECONDS if self.lake.on_s3 else PUBLISH_SECONDS
+        if (not now and time.monotonic() - self._published < every) or not self._lock.certain():
             return
         self._published = time.monotonic()
         try:

@@ -10,6 +10,8 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from pipeline.errors import LakeError
+from pipeline.retention import KEPT, days
+from pipeline.s3_access import Access, access_of
 from pipeline.settings import Settings
 
 PHASES = ("GROUND", "TAKEOFF", "CLIMB", "CRUISE", "DESCENT", "TRANSITION")
@@ -193,22 +195,55 @@ ANOMALY_ALERTS = Table(
     indexed=("window_start", "window_end"),
 )
 
-TABLES = (BRONZE, FLIGHTS_ML, QUARANTINE, FLIGHT_PHASE_COUNTS, ANOMALY_ALERTS)
+PREDICTED = (
+    Column("event_timestamp", TIMESTAMP, "UTC", "event time of the observation in Silver"),
+    Column("icao24", STRING, "", "the transponder's address"),
+    Column("origin_country", STRING, "", "country of registration"),
+    Column("flight_phase", STRING, "", "the phase by the rule: one of " + ", ".join(PHASES)),
+    Column("predicted_phase", STRING, "", "the phase by the model, one of the same"),
+    Column("probability", DOUBLE, "", "the model's probability of predicted_phase, 0 to 1"),
+    Column("model", STRING, "", "the model, named by when its training began, UTC"),
+    Column("unseen", BOOLEAN, "", "whether the observation is later than all that the model learned from"),
+    Column("date", DATE, "UTC", "date of event_timestamp"),
+)
+
+HELD_OUT_PREDICTIONS = Table(
+    "held_out_predictions", "gold/predictions/flight_phase", PREDICTED, indexed=("event_timestamp", "icao24")
+)
+
+PHASE_PREDICTIONS = Table(
+    "phase_predictions", "gold/predictions/flight_phase_live", PREDICTED, indexed=("event_timestamp", "icao24")
+)
+
+TABLES = (
+    BRONZE,
+    FLIGHTS_ML,
+    QUARANTINE,
+    FLIGHT_PHASE_COUNTS,
+    ANOMALY_ALERTS,
+    HELD_OUT_PREDICTIONS,
+    PHASE_PREDICTIONS,
+)
 
 # One file of a table may be read by Spark and by delta-rs: nothing is switched on that either of them lacks.
 PROPERTIES = {
     "delta.checkpointInterval": "50",
-    "delta.logRetentionDuration": "interval 2 days",
-    "delta.deletedFileRetentionDuration": "interval 2 days",
+    "delta.logRetentionDuration": f"interval {days(KEPT)} days",
+    "delta.deletedFileRetentionDuration": f"interval {days(KEPT)} days",
 }
 
 
 @dataclass(frozen=True)
 class Lake:
-    """Where the tables are, and the keys that open them; `root` is a folder or an `s3a://` address."""
+    """Where the tables are, and the way to them; `root` is a folder or an `s3a://` address, which needs `access`."""
 
     root: str
-    storage_options: tuple[tuple[str, str], ...] = ()
+    access: Access | None = None
+
+    @property
+    def storage_options(self) -> dict[str, str]:
+        """What delta-rs has to know to open the tables."""
+        return self.access.delta() if self.access else {}
 
     def path(self, table: Table) -> str:
         """The table's address as Spark wants it."""
@@ -230,44 +265,69 @@ class Lake:
     def open(self, table: Table, version: int | None = None) -> DeltaTable:
         """The table, without Spark; LakeError when there is none."""
         try:
-            return DeltaTable(self._uri(table), version=version, storage_options=dict(self.storage_options))
+            return DeltaTable(self.uri(table), version=version, storage_options=self.storage_options)
         except TableNotFoundError:
+            self.check_readable()  # delta-rs says the same of a bucket that is not there
             raise LakeError(f"There is no table {table.name} at {self.path(table)}: start the pipeline once.") from None
         except (DeltaError, OSError) as error:
-            raise LakeError(f"The table {table.name} at {self.path(table)} cannot be read: {error}") from error
+            self.check_readable()
+            raise LakeError(
+                f"The table {table.name} at {self.path(table)} cannot be read: {_first_line(error)}"
+            ) from error
 
     def exists(self, table: Table) -> bool:
-        """Whether the table has been made."""
-        return bool(DeltaTable.is_deltatable(self._uri(table), storage_options=dict(self.storage_options)))
+        """Whether the table has been made. Raises LakeError when that cannot be told."""
+        try:
+            return bool(DeltaTable.is_deltatable(self.uri(table), storage_options=self.storage_options))
+        except (DeltaError, OSError) as error:
+            self.check_readable()
+            raise LakeError(f"The lake {self.root} cannot be read: {error}") from error
+
+    def check_readable(self) -> None:
+        """Raises LakeError with the cause and the cure when S3 cannot be read; a lake on a disk says it by its files."""
+        if self.on_s3:
+            from pipeline import object_store
+
+            object_store.check_readable(self)
 
     def create(self) -> Iterator[Table]:
-        """Make the tables that are missing, empty, so that readers and streams find them; yields those made."""
+        """Make the tables that are missing, empty, so that readers and streams find them; yields those made.
+
+        One that was made with other properties gets the present ones. So no stream may run meanwhile.
+        """
         for table in TABLES:
-            if not self.exists(table):
+            if self.exists(table):
+                self._set_properties(table)
+            else:
                 indexed = {"delta.dataSkippingStatsColumns": ",".join(table.indexed)}
                 DeltaTable.create(
-                    self._uri(table),
+                    self.uri(table),
                     schema=table.schema,
                     partition_by=[table.partition],
                     configuration=PROPERTIES | indexed,
-                    storage_options=dict(self.storage_options),
+                    storage_options=self.storage_options,
                 )
                 yield table
 
-    def _uri(self, table: Table) -> str:
+    def _set_properties(self, table: Table) -> None:
+        try:
+            opened = self.open(table)
+        except LakeError:
+            self.check_readable()
+            return  # damaged: the streams that need it say so, and the others go on
+        if PROPERTIES.items() - opened.metadata().configuration.items():
+            opened.alter.set_table_properties(PROPERTIES)
+
+    def uri(self, table: Table) -> str:
+        """The table's address as delta-rs wants it."""
         return self.path(table).replace("s3a://", "s3://", 1)
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says before the places in a library's code."""
+    return (str(error).splitlines() or [""])[0]
 
 
 def lake_of(settings: Settings) -> Lake:
     """The lake that the settings name."""
-    if not settings.on_s3:
-        return Lake(settings.lake_root)
-    options = {
-        "AWS_REGION": settings.s3_region,
-        "AWS_ENDPOINT_URL": settings.s3_endpoint,
-        "AWS_ALLOW_HTTP": str((settings.s3_endpoint or "").startswith("http://")).lower(),
-        "AWS_ACCESS_KEY_ID": settings.s3_access_key,
-        "AWS_SECRET_ACCESS_KEY": settings.s3_secret_key,
-        "conditional_put": "etag",
-    }
-    return Lake(settings.lake_root, tuple((name, value) for name, value in options.items() if value))
+    return Lake(settings.lake_root, access_of(settings) if settings.on_s3 else None)

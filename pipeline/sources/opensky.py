@@ -5,6 +5,7 @@ Rules: OpenSky REST API documentation (`/states/all`, OAuth2 client credentials,
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,14 +13,23 @@ from typing import Any
 
 import orjson
 import requests
+import urllib3
 
 from pipeline.errors import FeedError
 from pipeline.sources import Answer, Report, Wait
 from pipeline.sources.quota import Box, Ledger
 
 TIMEOUT_SECONDS = 30
+ANSWER_SECONDS = 120  # for all of an answer: one that drips is never silent for as long as the timeout
 LARGEST_ANSWER = 64 * 1024 * 1024
+LARGEST_TOKEN = 64 * 1024
+AHEAD_SECONDS, BEHIND_SECONDS = 300, 60
+LONGEST_BLOCK_SECONDS = 86_400.0
 TOKEN_MARGIN_SECONDS = 30
+UNTRUSTED = (
+    "What answers in OpenSky's name has no certificate that this machine trusts, so nothing was sent: check the clock, "
+    "the system's certificates, and who is in between"
+)
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 5.0, 600.0
 
 
@@ -66,7 +76,7 @@ class OpenSky:
             try:
                 answer = self._poll()
                 backoff = FIRST_BACKOFF_SECONDS
-                report(credits_left=self.ledger.left, trouble=None)
+                report(credits_left=self.ledger.left, trouble=_odd_clock(answer.time, latest))
                 if answer.time > latest:
                     latest = answer.time
                     yield answer
@@ -85,7 +95,9 @@ class OpenSky:
                         self._token = ""  # expired early: a new token, once
                         continue
                     return self._understood(response)
-            except requests.RequestException as error:
+            except requests.exceptions.SSLError:
+                raise Troubled(UNTRUSTED, LONGEST_BACKOFF_SECONDS) from None
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 raise Troubled(f"OpenSky does not answer ({type(error).__name__})") from None
         raise AssertionError("a second attempt returns or raises")
 
@@ -95,7 +107,12 @@ class OpenSky:
             parameters |= dict(zip(("lamin", "lomin", "lamax", "lomax"), self.box, strict=True))
         headers = {"Authorization": f"Bearer {self._valid_token()}"} if self.access.client_id else {}
         return self._session.get(
-            f"{self.access.url}/states/all", params=parameters, headers=headers, timeout=TIMEOUT_SECONDS, stream=True
+            f"{self.access.url}/states/all",
+            params=parameters,
+            headers=headers,
+            timeout=TIMEOUT_SECONDS,
+            stream=True,
+            allow_redirects=False,  # a token goes where it was meant to go, and nowhere else
         )
 
     def _valid_token(self) -> str:
@@ -106,7 +123,12 @@ class OpenSky:
             "client_id": self.access.client_id,
             "client_secret": self.access.client_secret,
         }
-        response = requests.post(self.access.token_url, data=form, timeout=TIMEOUT_SECONDS)
+        with requests.post(
+            self.access.token_url, data=form, timeout=TIMEOUT_SECONDS, stream=True, allow_redirects=False
+        ) as response:
+            return self._taken_token(response)
+
+    def _taken_token(self, response: requests.Response) -> str:
         if response.status_code in (400, 401, 403):
             raise FeedError(
                 "OpenSky refuses the credentials: check CONTRAIL_OPENSKY_CLIENT_ID and its secret, or make new ones."
@@ -114,7 +136,7 @@ class OpenSky:
         if response.status_code != 200:
             raise Troubled(f"OpenSky gives no token (HTTP {response.status_code})")
         try:
-            given = response.json()
+            given = orjson.loads(_body(response, LARGEST_TOKEN))
             self._token, lifetime = str(given["access_token"]), float(given.get("expires_in", 1800))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise Troubled("OpenSky's token answer is garbage") from None
@@ -123,11 +145,11 @@ class OpenSky:
 
     def _understood(self, response: requests.Response) -> Answer:
         remaining = response.headers.get("X-Rate-Limit-Remaining", "")
-        if remaining.isdigit():
+        if _is_count(remaining):
             self.ledger.correct(int(remaining))
         if response.status_code == 429:
             told = response.headers.get("X-Rate-Limit-Retry-After-Seconds", "")
-            seconds = float(told) if told.isdigit() else LONGEST_BACKOFF_SECONDS
+            seconds = min(float(told), LONGEST_BLOCK_SECONDS) if _is_count(told) else LONGEST_BACKOFF_SECONDS
             self.ledger.block(seconds)
             raise Troubled(f"OpenSky's credits are used up; it asks to wait {seconds:,.0f} s", seconds)
         if response.status_code in (401, 403):
@@ -139,13 +161,38 @@ class OpenSky:
         return _answer(_body(response))
 
 
-def _body(response: requests.Response) -> bytes:
-    """The body, unless it is far larger than any sky."""
+def _is_count(text: str) -> bool:
+    """Whether a header is a number of a sensible length; others' digits are none."""
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def _odd_clock(when: int, latest: int) -> str | None:
+    """What is odd about an answer's time. Raises Troubled when it lies ahead: taken, it would outlast all that follow."""
+    if when > time.time() + AHEAD_SECONDS:
+        raise Troubled(f"OpenSky's answer is of a time to come ({when}): check this machine's clock")
+    if when < latest - BEHIND_SECONDS:
+        return f"OpenSky's clock went back by {latest - when:,} s: nothing is taken until it has caught up"
+    return None
+
+
+def _body(response: requests.Response, most: int = LARGEST_ANSWER) -> bytes:
+    """The body, unless it is far larger than any sky, or takes too long."""
     body = bytearray()
-    for chunk in response.iter_content(1 << 16):
-        body += chunk
-        if len(body) > LARGEST_ANSWER:
-            raise Troubled(f"OpenSky's answer is larger than {LARGEST_ANSWER >> 20} MB")
+    began = time.monotonic()
+    late = threading.Timer(ANSWER_SECONDS, response.raw.shutdown)  # a close would wait for the read in hand
+    late.daemon = True
+    late.start()
+    try:
+        for chunk in response.iter_content(1 << 16):
+            body += chunk
+            if len(body) > most:
+                raise Troubled(f"OpenSky's answer is larger than {most / (1 << 20):g} MB")
+    except requests.RequestException:
+        if time.monotonic() - began < ANSWER_SECONDS:
+            raise
+        raise Troubled(f"OpenSky's answer takes longer than {ANSWER_SECONDS} s") from None
+    finally:
+        late.cancel()
     return bytes(body)
 
 
