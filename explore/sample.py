@@ -35,6 +35,7 @@ class Sample:
     countries: tuple[str, ...] = ()
     phases: tuple[str, ...] = ()
     present: tuple[str, ...] = ()
+    table: str = "flights_ml"
 
 
 def reach(reader: Reader) -> tuple[datetime, datetime] | None:
@@ -66,12 +67,18 @@ def taken(
     counts = reader.frame(FLIGHTS_ML, "origin_country, flight_phase, count(*) AS n", f"{where} GROUP BY 1, 2")
     kept = counts[_named(counts["origin_country"], countries) & _named(counts["flight_phase"], phases)]
     of = int(kept["n"].sum())
-    where += _among("origin_country", countries) + _among("flight_phase", phases) + _lowest(of, most, seed)
+    where = chosen(since, until, countries, phases) + _lowest(of, most, seed)
     flights = reader.frame(FLIGHTS_ML, ", ".join(COLUMNS), where)
     flights = flights.sort_values(["event_timestamp", "icao24"], ignore_index=True)
     flights["weight"] = of / max(1, len(flights))
     ranked = counts.groupby("origin_country")["n"].sum().sort_values(ascending=False, kind="stable")
     return Sample(flights, of, since, until, version, tuple(countries), tuple(phases), tuple(map(str, ranked.index)))
+
+
+def chosen(since: datetime, until: datetime, countries: Sequence[str], phases: Sequence[str]) -> str:
+    """The condition for rows of Silver in [since, until), of these countries and phases where any are named (DataFusion SQL)."""
+    where = between(since, until, "event_timestamp")
+    return where + _among("origin_country", countries) + _among("flight_phase", phases)
 
 
 def _named(values: pd.Series[str], names: Sequence[str]) -> pd.Series[bool]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 WIDE_INCHES, NARROW_INCHES = (12.0, 5.25), (4.4, 5.6)
 PAD_INCHES = 0.11
 TITLE_POINTS, TEXT_POINTS, SMALL_POINTS = 12, 10, 8.5
+LEAST_EFFORT = 2  # of zlib: a tenth larger, a tenth of a second sooner
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,17 @@ def framed(figure: Figure, title: str, caption: str, theme: str, narrow: bool) -
     text = textwrap.fill(caption, 62 if narrow else 170)
     figure.supxlabel(text, x=0.01, ha="left", color=look.quiet, fontsize=SMALL_POINTS)
     return figure
+
+
+def png(figure: Figure, dpi: int) -> bytes:
+    """The figure as PNG, pixel by pixel that of `savefig`, which would draw everything twice to lay it out; laid out for good."""
+    figure.set_dpi(dpi)
+    canvas, layout, written = FigureCanvasAgg(figure), figure.get_layout_engine(), io.BytesIO()
+    if layout is not None:
+        layout.execute(figure)
+    figure.set_layout_engine("none")
+    canvas.print_png(written, pil_kwargs={"compress_level": LEAST_EFFORT})  # type: ignore[no-untyped-call]
+    return written.getvalue()
 
 
 def in_words(sentence: str, theme: str, narrow: bool = False) -> Figure:
