@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 import panel_material_ui as pmui
-from alert_inquiry import plain
 from header import update
 from look import CARD, NUMBERS, QUIET
+from plain_text import plain
 from view_state import ViewState
 
 from pipeline import alert_words

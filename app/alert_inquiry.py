@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ import panel_material_ui as pmui
 from header import update
 from hub import Hub
 from look import QUIET
+from plain_text import plain
 
 from pipeline.errors import ContrailError
 
@@ -29,7 +30,7 @@ class Inquiry:
     def __init__(self, hub: Hub, answered: Callable[[Any], None]) -> None:
         self._hub, self._answered = hub, answered
         self._document = pn.state.curdoc
-        self._next: Callable[[], Any] | None = None
+        self._next: Callable[[], Awaitable[Any]] | None = None
         self._task: asyncio.Task[None] | None = None
         self._bar = pmui.LinearProgress(visible=False, sizing_mode="stretch_width", margin=0)
         self._reading = pmui.Typography("Reading…", variant="body2", sx=QUIET, visible=False, margin=0)
@@ -43,7 +44,11 @@ class Inquiry:
 
     def ask(self, question: Callable[..., Any], *given: Any) -> None:
         """Ask `question(reader, …)`; call from the event loop."""
-        self._next = partial(self._hub.ask, question, *given)
+        self.fetch(partial(self._hub.ask, question, *given))
+
+    def fetch(self, asked: Callable[[], Awaitable[Any]]) -> None:
+        """Await what `asked()` returns, where others may share the answer; call from the event loop."""
+        self._next = asked
         self._show("", waiting=True)
         if not self.busy:
             self._task = asyncio.ensure_future(self._work())
@@ -76,8 +81,3 @@ class Inquiry:
         update(self._bar, visible=waiting)
         update(self._reading, visible=waiting)
         update(self._trouble, visible=bool(trouble), object=plain(trouble))
-
-
-def plain(text: str) -> str:
-    """A text from outside as it is: nothing in it is taken for HTML or Markdown."""
-    return "".join(one if one.isalnum() or one in " .,:;/()'-–…%°+?\n" else f"&#{ord(one)};" for one in text)

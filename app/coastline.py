@@ -26,6 +26,13 @@ def mercator(longitude: npt.ArrayLike, latitude: npt.ArrayLike) -> tuple[Floats,
     return x.astype(np.float32), y.astype(np.float32)
 
 
+def degrees(x: float, y: float) -> tuple[float, float]:
+    """Longitude and latitude of Web Mercator metres; what lies on the edge of the map or beyond reaches to the pole."""
+    latitude = float(np.degrees(2 * np.arctan(np.exp(y / EARTH_RADIUS_M)) - np.pi / 2))
+    longitude = float(np.clip(np.degrees(x / EARTH_RADIUS_M), -180, 180))
+    return longitude, latitude if abs(latitude) < HIGHEST_LATITUDE else float(np.copysign(90, latitude))
+
+
 @cache
 def lines(name: str) -> tuple[Floats, Floats]:
     """All lines of `coast` or `borders` as one: a NaN ends a line, so that the browser draws them in one go."""

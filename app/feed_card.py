@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import panel_material_ui as pmui
 from header import update
 from look import CARD, QUIET
+from plain_text import plain
 
 from pipeline.errors import ContrailError
 from pipeline.producer import ledger_of, plan_of
@@ -37,11 +39,14 @@ class FeedCard:
             value="world" if current.box is None else ",".join(f"{one:g}" for one in current.box),
             size="small", margin=0, width=330,
         )  # fmt: skip
+        names = [*self._files] or [NO_RECORDING]
+        playing = Path(current.file or "").name
         self._file = pmui.Select(
-            label="Recording", options=[*self._files] or [NO_RECORDING], size="small", margin=0, width=230
-        )
+            label="Recording", options=names, value=playing if playing in names else names[0],
+            size="small", margin=0, width=230,
+        )  # fmt: skip
         self._speed = pmui.TextInput(
-            label="Speed (0: as fast as possible)", value="1", size="small", margin=0, width=220
+            label="Speed (0: as fast as possible)", value=f"{current.speed:g}", size="small", margin=0, width=220
         )
         self._told = pmui.Typography("", variant="body2", sx=QUIET, margin=0)
         self._button = pmui.Button(
@@ -79,15 +84,15 @@ class FeedCard:
         update(self._speed, visible=source == "replay")
         try:
             chosen = self._chosen()
-            update(self._told, object=explanation(chosen))
+            update(self._told, object=plain(explanation(chosen)))
         except ContrailError as error:
-            update(self._told, object=str(error))
+            update(self._told, object=plain(str(error)))
 
     def _press(self) -> None:
         try:
             self._switch(self._chosen())
         except ContrailError as error:
-            update(self._told, object=str(error))
+            update(self._told, object=plain(str(error)))
 
 
 def explanation(chosen: Settings) -> str:

@@ -14,6 +14,7 @@ TITLES = {
     "quarantine": "Quarantine",
     "flight_phase_counts": "Gold: phases",
     "anomaly_alerts": "Gold: alerts",
+    "phase_predictions": "Model: phases",
 }
 # Column and row of each part when the flow goes from left to right.
 PLACES = {
@@ -24,7 +25,10 @@ PLACES = {
     "quarantine": (3, 1),
     "flight_phase_counts": (4, 0),
     "anomaly_alerts": (4, 1),
+    "phase_predictions": (4, 2),
 }
+# Where one that would be too far to the right goes on a narrow screen.
+TALL = PLACES | {"phase_predictions": (5, 0.5)}
 WAYS = (
     ("feed", "kafka"),
     ("kafka", "bronze"),
@@ -32,6 +36,7 @@ WAYS = (
     ("bronze", "quarantine"),
     ("silver", "flight_phase_counts"),
     ("silver", "anomaly_alerts"),
+    ("silver", "phase_predictions"),
 )
 COLOURS = {
     "running": "#1b8a4b",
@@ -86,7 +91,7 @@ def drawing(status: dict[str, Any] | None) -> str:
 
 
 def _picture(found: list[Node], shape: str, label: str) -> str:
-    width, height = (4 * ACROSS + WIDE, DOWN + HIGH) if shape == "wide" else (ACROSS + WIDE, 4 * DOWN + HIGH)
+    width, height = (4 * ACROSS + WIDE, 2 * DOWN + HIGH) if shape == "wide" else (ACROSS + WIDE, 5 * DOWN + HIGH)
     ways = "".join(_way(start, end, shape) for start, end in WAYS)
     boxes = "".join(_box(node, shape) for node in found)
     frame = f'viewBox="-4 -4 {width + 8} {height + 8}" role="img" aria-label="{escape(label)}"'
@@ -94,7 +99,7 @@ def _picture(found: list[Node], shape: str, label: str) -> str:
 
 
 def _place(name: str, shape: str) -> tuple[float, float]:
-    column, row = PLACES[name]
+    column, row = (PLACES if shape == "wide" else TALL)[name]
     return (column * ACROSS, row * DOWN) if shape == "wide" else (row * ACROSS, column * DOWN)
 
 
@@ -105,7 +110,8 @@ def _way(start: str, end: str, shape: str) -> str:
         bend = f"C {(x + u) / 2} {y} {(x + u) / 2} {v} {u} {v}"
     else:
         x, y, u, v = x + WIDE / 2, y + HIGH, u + WIDE / 2, v
-        bend = f"C {x} {(y + v) / 2} {u} {(y + v) / 2} {u} {v}"
+        below = y + DOWN - HIGH  # from there straight on, between the boxes
+        bend = f"C {x} {(y + below) / 2} {u} {(y + below) / 2} {u} {below} L {u} {v}"
     return f'<path d="M {x} {y} {bend}" fill="none" stroke="#8a97a6" stroke-width="2"/>'
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ from hub import Hub
 
 from explore import figures
 from explore.sample import Sample, taken
+from explore.style import png
 from pipeline.serving import Reader
 from pipeline.status_words import LABELS
 
@@ -140,10 +141,19 @@ class Gallery:
             drawing.add_done_callback(lambda _: self._drawing.pop(wish))
         return await asyncio.shield(self._drawing[wish])
 
-    async def _drawn(self, hub: Hub, wish: Wish, anew: bool) -> Picture:
-        found = None if anew else self._samples.get(wish.range, hub.latest.versions.get("flights_ml", -1))
+    async def sample(self, hub: Hub, wanted: Range, *, anew: bool = False) -> Taken:
+        """The sample of a range: a kept one that is current, or (`anew`: always) a new one."""
+        found = None if anew else self._samples.get(wanted, hub.latest.versions.get("flights_ml", -1))
         if found is None:
-            found = self._samples.put(wish.range, await hub.ask(sampled, wish.range, hub.latest.newest))
+            found = self._samples.put(wanted, await hub.ask(sampled, wanted, hub.latest.newest))
+        return found
+
+    async def _drawn(self, hub: Hub, wish: Wish, anew: bool) -> Picture:
+        counted = figures.FIGURES[wish.figure].counted
+        if counted is not None:
+            found = await hub.ask(sampled, wish.range, hub.latest.newest, counted)
+        else:
+            found = await self.sample(hub, wish.range, anew=anew)
         label, loop = LABELS[hub.settings.source], asyncio.get_running_loop()
         return self._pictures.put(wish, await loop.run_in_executor(self._worker, rendered, wish, found, label))
 
@@ -153,12 +163,17 @@ def is_current(kept: Kept, version: int) -> bool:
     return kept.version == version or datetime.now(UTC) - kept.read_at < KEPT_FOR
 
 
-def sampled(reader: Reader, wanted: Range, newest: datetime | None) -> Taken:
-    """A sample of the range; without an `until` it ends with the last full minute before the `newest` report."""
+def sampled(reader: Reader, wanted: Range, newest: datetime | None, take: Callable[..., Sample] | None = None) -> Taken:
+    """A sample of the range."""
     now = datetime.now(UTC)
-    until = wanted.until or (newest or now).replace(second=0, microsecond=0)
+    return Taken((take or taken)(reader, *ends(wanted, newest), wanted.countries, wanted.phases), now)
+
+
+def ends(wanted: Range, newest: datetime | None) -> tuple[datetime, datetime]:
+    """The range's first moment and the one after it; without an `until` it ends with the last full minute before `newest`."""
+    until = wanted.until or (newest or datetime.now(UTC)).replace(second=0, microsecond=0)
     since = wanted.since or until - timedelta(minutes=wanted.minutes)
-    return Taken(taken(reader, min(since, until), until, wanted.countries, wanted.phases), now)
+    return min(since, until), until
 
 
 def rendered(wish: Wish, found: Taken, label: str) -> Picture:
@@ -166,10 +181,9 @@ def rendered(wish: Wish, found: Taken, label: str) -> Picture:
     sample, title = found.sample, figures.FIGURES[wish.figure].title
     caption = f"{label}: {figures.caption_of(sample)}"
     figure = figures.drawn(wish.figure, sample, wish.theme, wish.narrow, caption)
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=DPI)
+    written = png(figure, DPI)
     pixels = (round(figure.get_figwidth() * DPI), round(figure.get_figheight() * DPI))
-    return Picture(png.getvalue(), pixels, title, caption, sample.version, found.read_at, sample.until, sample.present)
+    return Picture(written, pixels, title, caption, sample.version, found.read_at, sample.until, sample.present)
 
 
 GALLERY = Gallery()

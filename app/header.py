@@ -7,6 +7,7 @@ from typing import Any
 
 import panel_material_ui as pmui
 from hub import Hub
+from plain_text import plain
 
 from pipeline.status_words import LABELS, freshness_words, pipeline_words
 
@@ -32,7 +33,7 @@ class Header:
             styles={"position": "sticky", "top": "0", "zIndex": "5"},
         )
         self.notice = pmui.Alert(
-            " ".join(refused), severity="warning", closeable=True, visible=bool(refused), css_classes=["notice"]
+            plain(" ".join(refused)), severity="warning", closeable=True, visible=bool(refused), css_classes=["notice"]
         )
 
     def show(self) -> None:

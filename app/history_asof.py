@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import panel_material_ui as pmui
-from alert_inquiry import Inquiry, plain
+from alert_inquiry import Inquiry
 from header import update
 from history_moment import MomentPicker, words
 from hub import Hub
 from look import CARD, NUMBERS, QUIET
+from plain_text import plain
 from view_state import ViewState
 
 from pipeline import past

@@ -23,11 +23,14 @@ from pipeline.errors import ContrailError, StreamError
 from pipeline.serving import Freshness, Reader
 from pipeline.settings import Settings, load
 from pipeline.supervisor import Supervisor
+from pipeline.tables import Lake
 
 LOOK_SECONDS = 0.25
 SAMPLE_SECONDS = 2.0
 SAMPLES = 300
 WORKERS = 2
+STANDBY_SECONDS = 5.0
+S3_LOOK_SECONDS = 1.0  # each look is a few requests, which may cost money
 
 log = logging.getLogger("contrail.app")
 
@@ -52,17 +55,26 @@ class Hub:
         self._stop = threading.Event()
         self._switch = threading.Lock()
         self._thread = threading.Thread(target=self._follow, name="hub", daemon=True)
+        self._standby = threading.Thread(target=self._stand_by, name="standby", daemon=True)
 
     def open(self) -> None:
-        """Begin to follow, and to drive the lake; when another driver has it, only to follow."""
-        self._drive(start=self.settings.autostart)
-        self.status = self._told_status()
+        """Begin to follow, and to drive the lake; when another driver has it, only to follow.
+
+        S3 may take its time, and the page does not wait for it: such a lake is taken on a thread, which goes on trying.
+        """
+        if self.settings.on_s3:
+            self.refusal = f"The lake {self.settings.lake_root} is being looked at."
+        else:
+            self._drive(start=self.settings.autostart)
+            self.status = self._told_status()
+        self._standby.start()
         self._thread.start()
 
     def close(self) -> None:
         """Stop the streams in order."""
         self._stop.set()
         self._thread.join()
+        self._standby.join(STANDBY_SECONDS)
         self._workers.shutdown(wait=False, cancel_futures=True)
         if not self.refusal:
             self.supervisor.close()
@@ -95,7 +107,7 @@ class Hub:
 
     def switch(self, user: str, settings: Settings) -> str:
         """Drive another feed, or another area of it, on that feed's own lake; the page follows."""
-        return self._noted(user, "switch feed", (settings.source,), lambda: self._begin_switch(settings))
+        return self._noted(user, "switch feed", (settings.source,), lambda: self._begin_switch(user, settings))
 
     def _noted(self, user: str, verb: str, names: tuple[str, ...], do: Callable[[], str]) -> str:
         lake = self.supervisor.lake
@@ -106,11 +118,14 @@ class Hub:
             told, outcome = do(), "asked"
         except ContrailError as error:
             told, outcome = str(error), f"refused: {error}"
+        self._note(lake, user, verb, names, outcome)
+        return told
+
+    def _note(self, lake: Lake, user: str, verb: str, names: tuple[str, ...], outcome: str) -> None:
         try:
             ops.note(lake, user, verb, names, outcome)
         except (OSError, ContrailError) as error:
             log.warning("An action could not be noted: %s", error)
-        return told
 
     def _told(self, future: Any) -> str:
         """What is wrong with the request, when that is known at once; the rest shows in the status."""
@@ -125,34 +140,55 @@ class Hub:
         return reader
 
     def _drive(self, *, start: bool) -> None:
-        self.refusal = ""
         try:
             self.supervisor.open()
+            self.refusal = ""
             if start:
                 self.supervisor.start()
         except ContrailError as error:
             self.refusal = str(error)
 
-    def _begin_switch(self, settings: Settings) -> str:
+    def _stand_by(self) -> None:
+        """Try again to drive a lake on S3: it may answer again, and the lease of a driver that died runs out."""
+        wait = 0.0
+        while not self._stop.wait(wait):
+            wait = STANDBY_SECONDS
+            if self.settings.on_s3 and self._switch.acquire(blocking=False):
+                try:
+                    self._give_up_what_is_lost()
+                    if self.refusal:
+                        self._drive(start=self.settings.autostart)
+                finally:
+                    self._switch.release()
+
+    def _give_up_what_is_lost(self) -> None:
+        if not self.refusal and (lost := self.supervisor.lost()):
+            self.refusal = lost
+            self.supervisor.close()
+            self.supervisor = Supervisor(self.settings, log.info)
+
+    def _begin_switch(self, user: str, settings: Settings) -> str:
         if not self._switch.acquire(blocking=False):
             raise StreamError("The feed is being switched already: wait until that is done.")
         self.switching = f"Switching to {settings.source}: stopping what runs"
-        threading.Thread(target=self._do_switch, args=(settings,), name="switch", daemon=True).start()
+        threading.Thread(target=self._do_switch, args=(user, settings), name="switch", daemon=True).start()
         return ""
 
-    def _do_switch(self, settings: Settings) -> None:
+    def _do_switch(self, user: str, settings: Settings) -> None:
         try:
             if not self.refusal:
                 self.supervisor.close()
             self.settings, self.supervisor = settings, Supervisor(settings, log.info)
             self._drive(start=True)
+            # The new sky's own log begins with how it came here; the old one's ends with where it went.
+            self._note(self.supervisor.lake, user, "switch feed", (settings.source,), self.refusal or "done")
         finally:
             self.switching = ""
             self._switch.release()
 
     def _follow(self) -> None:
         reader, sampled = Reader(self.supervisor.lake), 0.0
-        while not self._stop.wait(LOOK_SECONDS):
+        while not self._stop.wait(S3_LOOK_SECONDS if self.settings.on_s3 else LOOK_SECONDS):
             if reader.lake != self.supervisor.lake:  # the feed was switched
                 reader = Reader(self.supervisor.lake)
                 self.latest = Snapshot(self.latest.version + 1)
@@ -170,7 +206,12 @@ class Hub:
 
     def _told_status(self) -> dict[str, Any] | None:
         """The own supervisor's word, or what another driver published."""
-        return serving.status(self.supervisor.lake) if self.refusal else self.supervisor.status()
+        if not self.refusal:
+            return self.supervisor.status()
+        try:
+            return serving.status(self.supervisor.lake)
+        except ContrailError as error:
+            return self.supervisor.status() | {"trouble": {"cause": str(error), "cure": ""}}
 
 
 _hub: Hub | None = None

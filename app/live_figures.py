@@ -15,6 +15,7 @@ from pipeline.tables import PHASES
 
 MINUTE_MS = 60_000
 ROOM = 1.06
+LEFT_PX = 84  # room for the axis, so that the states stand below their minutes
 OPACITY = {"not sampled": 1.0, "running": 0.35, "provisional": 0.8, "final": 1.0, "revised": 1.0}
 STATES = {
     "not sampled": ("#ffffff", "x"),
@@ -44,13 +45,13 @@ def donut(source: ColumnDataSource) -> Any:
     """Shares of the phases as a ring."""
     plot = figure(
         height=260, width=260, x_range=(-1.05, 1.05), y_range=(-1.05, 1.05), toolbar_location=None, tools="", match_aspect=True,
-        name="Share of each flight phase",
+        name="Share of each flight phase", x_axis_type=None, y_axis_type=None,
     )  # fmt: skip
     plot.annular_wedge(
         0, 0, 0.6, 1.0, start_angle="start", end_angle="end", color="colour", line_color=None, source=source
     )
     plot.add_tools(HoverTool(tooltips=[("phase", "@phase"), ("aircraft", "@aircraft{0,0}"), ("share", "@share{0.0%}")]))
-    plot.axis.visible, plot.grid.visible, plot.outline_line_color = False, False, None
+    plot.outline_line_color = None
     return plot
 
 
@@ -89,7 +90,7 @@ def stacked(source: ColumnDataSource, across: Range1d, up: Range1d) -> Any:
     """Aircraft per phase over time, stacked; a minute that was not sampled leaves a gap, the running one is pale."""
     plot = figure(
         x_axis_type="datetime", x_range=across, y_range=up, height=320, sizing_mode="stretch_width", toolbar_location=None,
-        tools="", name="Flights per phase over time",
+        tools="", name="Flights per phase over time", min_border_left=LEFT_PX,
     )  # fmt: skip
     drawn = plot.vbar_stack(
         list(PHASES), x="minute", width=MINUTE_MS, color=list(PHASE_COLOURS.values()), line_color=None,
@@ -108,8 +109,8 @@ def stacked(source: ColumnDataSource, across: Range1d, up: Range1d) -> Any:
 def state_strip(source: ColumnDataSource, across: Range1d) -> Any:
     """A band below the chart: the state of each minute's window."""
     plot = figure(
-        x_axis_type="datetime", x_range=across, y_range=(0, 1), height=30, sizing_mode="stretch_width", toolbar_location=None,
-        tools="", name="State of each minute", min_border_left=60,
+        x_axis_type=None, y_axis_type=None, x_range=across, y_range=(0, 1), height=30, sizing_mode="stretch_width",
+        toolbar_location=None, tools="", name="State of each minute", min_border_left=LEFT_PX,
     )  # fmt: skip
     band = plot.vbar(
         x="minute", width=MINUTE_MS, top=1, fill_color="colour", line_color=None, hatch_pattern="hatch",
@@ -117,7 +118,7 @@ def state_strip(source: ColumnDataSource, across: Range1d) -> Any:
     )  # fmt: skip
     tips = [("minute", "@minute{%H:%M} UTC"), ("window", "@state")]
     plot.add_tools(HoverTool(tooltips=tips, formatters={"@minute": "datetime"}, renderers=[band], mode="vline"))
-    plot.axis.visible, plot.grid.visible, plot.outline_line_color = False, False, None
+    plot.outline_line_color = None
     return plot
 
 
@@ -129,13 +130,13 @@ def spark_source() -> ColumnDataSource:
 def sparkline(source: ColumnDataSource, title: str, form: str, across: Range1d, up: Range1d) -> Any:
     """A small line without axes; gaps stay gaps."""
     plot = figure(
-        x_axis_type="datetime", x_range=across, y_range=up, height=56, sizing_mode="stretch_width", toolbar_location=None, tools="", min_border=2,
-        name=f"{title} over the last hour",
+        x_axis_type=None, y_axis_type=None, x_range=across, y_range=up, height=56, sizing_mode="stretch_width",
+        toolbar_location=None, tools="", min_border=2, name=f"{title} over the last hour",
     )  # fmt: skip
     line = plot.line("minute", "value", source=source, line_width=2, color="#3a86c8")
     dots = plot.scatter("minute", "value", source=source, size=4, color="#3a86c8", alpha=0.0, hover_alpha=1.0)
     tips = [("minute", "@minute{%H:%M} UTC"), (title, f"@value{{{form}}}")]
     plot.add_tools(HoverTool(tooltips=tips, formatters={"@minute": "datetime"}, renderers=[dots], mode="vline"))
-    plot.axis.visible, plot.grid.visible, plot.outline_line_color = False, False, None
+    plot.outline_line_color = None
     line.glyph.line_join = "round"
     return plot

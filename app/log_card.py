@@ -9,6 +9,7 @@ import panel_material_ui as pmui
 from header import update
 from hub import Hub
 from look import CARD
+from plain_text import plain
 
 from pipeline import logs, ops
 from pipeline.serving import Reader
@@ -32,7 +33,7 @@ class LogCard:
         self._actions = pmui.Typography(
             "No action was taken yet.", variant="body2", sx=MONO, margin=0, css_classes=["actions"]
         )
-        self._choice = pmui.RadioButtonGroup(label="Log", options=list(logs.LOGS), value="feed", size="small", margin=0)
+        self._choice = pmui.RadioButtonGroup(options=list(logs.LOGS), value="feed", size="small", margin=0)
         self._choice.param.watch(lambda event: self.refresh(), "value")
         self._text = pmui.Typography("", variant="body2", sx=MONO, margin=0, css_classes=["log"])
         self.view = pmui.FlexBox(
@@ -48,8 +49,8 @@ class LogCard:
 
     async def _read(self) -> None:
         actions, text = await self._hub.ask(read, self._hub.settings, self._choice.value)
-        update(self._actions, object=actions)
-        update(self._text, object=text)
+        update(self._actions, object=plain(actions))
+        update(self._text, object=plain(text))
 
     def _card(self, title: str, *objects: Any) -> Any:
         scroll = pmui.Column(

@@ -12,7 +12,7 @@ from hub import Hub, the_hub
 from look import STYLES, THEME
 from panel.io.resources import LOCAL_DIST
 from rights import this_user
-from sessions import LIVING, detach_from_busy, is_behind
+from sessions import LIVING, begin_busy_cleanup, detach_from_busy, is_behind
 from snapshot import Snapshot
 from tab_alerts import AlertsTab
 from tab_control import ControlTab
@@ -97,7 +97,10 @@ class Session:
         self._loaded = True  # what is sent before the browser has set up the page is lost
 
     async def tick(self) -> None:
-        """Bring what is looked at up to date, unless the browser has not taken the last update yet."""
+        """Bring what is looked at up to date, unless the browser has not taken the last update yet.
+
+        A coroutine: what it changes goes the way of Panel's callbacks, and does not overtake a tab that one of them is adding.
+        """
         if not self._loaded or is_behind(self._document):
             return
         with pn.io.hold(self._document):  # one message, in the order in which things were changed
@@ -118,6 +121,7 @@ def page() -> Any:
     """Build the session's page and register what keeps it live."""
     # A session that expired before its browser connected is built again without its page: its style sheets must be ours too.
     pn.state.curdoc.template_variables["dist_url"] = LOCAL_DIST
+    begin_busy_cleanup()
     session = Session(the_hub())
     pn.state.curdoc.add_periodic_callback(session.tick, PERIOD_MS)
     return session.page

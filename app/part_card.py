@@ -13,6 +13,7 @@ from bokeh.models import ColumnDataSource, HoverTool, Range1d
 from bokeh.plotting import figure
 from header import update
 from look import CARD, NUMBERS, QUIET
+from plain_text import plain
 
 TITLES = {
     "feed": "Feed",
@@ -21,6 +22,7 @@ TITLES = {
     "quarantine": "Quarantine",
     "flight_phase_counts": "Gold: flights per phase",
     "anomaly_alerts": "Gold: anomaly alerts",
+    "phase_predictions": "Model: phases (optional)",
 }
 COLOURS = {
     "running": "success",
@@ -66,7 +68,7 @@ class PartCard:
         update(self._state, label=state, color=COLOURS[state])
         update(self._figures, object=figures(part))
         words = f"{part['cause'] or ''} {part['cure'] or ''}".strip()
-        update(self._trouble, object=words, visible=bool(words))
+        update(self._trouble, object=plain(words), visible=bool(words))
         down = state in ("stopped", "done", "failed")
         allowed = {"start": down, "stop": state != "stopped", "restart": not down, "reset": True, "undo": undoable}
         for verb, button in self._buttons.items():

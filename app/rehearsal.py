@@ -8,10 +8,11 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 from alert_figures import Compared
-from alert_inquiry import Inquiry, plain
+from alert_inquiry import Inquiry
 from header import update
 from hub import Hub
 from look import CARD, NUMBERS, QUIET
+from plain_text import plain
 from view_state import ViewState
 
 from pipeline import alert_words, alerting

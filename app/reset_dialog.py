@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import panel_material_ui as pmui
 from header import update
+from plain_text import plain
 
 from pipeline.resets import Plan
 
@@ -50,6 +51,6 @@ class ResetDialog:
 
     def _press(self) -> None:
         told = self._confirm(self._stream, self._text())
-        update(self._told, object=told)
+        update(self._told, object=plain(told))
         if not told:
             self.view.open = False

@@ -6,15 +6,22 @@ alone, and whoever sits at the machine is its operator.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import panel as pn
 
 from pipeline.errors import ContrailError
+from pipeline.exposure import is_loopback, is_open_to_others, words_for_open
 
 NOBODY = "guest"
+# Options of `panel serve` whose value is a secret itself -> the variable that Panel reads instead. Others see a command line.
+SECRETS = {
+    "--cookie-secret": "PANEL_COOKIE_SECRET",
+    "--oauth-secret": "PANEL_OAUTH_SECRET",
+    "--oauth-encryption-key": "PANEL_OAUTH_ENCRYPTION",
+}
 
 
 class RightsError(ContrailError):
@@ -54,20 +61,37 @@ def require_loopback(arguments: Sequence[str]) -> None:
 
     `arguments` are those of `panel serve`, which listens on every address unless told otherwise.
     """
-    words = [word for argument in arguments for word in argument.split("=", 1)]
-    if "--basic-auth" in words or "--oauth-provider" in words or has_sign_in():
+    if _given(arguments, "--basic-auth") or _given(arguments, "--oauth-provider") or has_sign_in():
         return
-    address = words[words.index("--address") + 1] if "--address" in words[:-1] else "every address"
+    address = _given(arguments, "--address") or "every address"
     if not is_loopback(address):
         raise RightsError(
             f"The page would be open to others on {address} without a sign-in: add --address 127.0.0.1, "
-            "or a sign-in with --basic-auth FILE --cookie-secret SECRET (docs/application.md)."
+            "or a sign-in with --basic-auth FILE and PANEL_COOKIE_SECRET (docs/dashboard.md)."
         )
 
 
-def is_loopback(address: str) -> bool:
-    """Whether an address is this machine's own."""
-    try:
-        return address == "localhost" or ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
+def require_private_secrets(arguments: Sequence[str]) -> None:
+    """Raise RightsError when a secret of the sign-in stands on the command line, or in a file that others can read."""
+    for option, variable in SECRETS.items():
+        if _given(arguments, option):
+            raise RightsError(f"{option} stands on the command line, which others can read: set {variable} instead.")
+    named = _given(arguments, "--basic-auth")
+    users = Path(named or str(pn.config.basic_auth or ""))
+    if named and not users.is_file():
+        raise RightsError(
+            "--basic-auth names no file: write the users and their passwords into one, as docs/dashboard.md shows. "
+            "A password on the command line can be read by others."
+        )
+    if users.is_file() and is_open_to_others(users):
+        raise RightsError(words_for_open(users))
+
+
+def _given(arguments: Sequence[str], option: str) -> str:
+    """The value of an option, as `--option value` or `--option=value`; the last one counts, as for Panel. Empty without one."""
+    found = ""
+    for place, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name == option:
+            found = value if equals else (*arguments, "")[place + 1]
+    return found

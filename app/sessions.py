@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import weakref
 from typing import Any
@@ -27,6 +28,20 @@ def tidy_soon() -> None:
     if _tidying is not None:
         _tidying.cancel()
     _tidying = asyncio.get_running_loop().call_later(TIDY_SECONDS, gc.collect)
+
+
+def settle() -> None:
+    """Take the libraries out of Python's search for garbage, once they are there: each look for closed pages is short then."""
+    gc.collect()
+    gc.freeze()
+
+
+def begin_busy_cleanup() -> None:
+    """Let Panel's process-wide task that forgets old busy events begin outside any session.
+
+    The first session with an event would begin it otherwise, and the task's context would hold that session's page for ever.
+    """
+    contextvars.Context().run(pn.state._schedule_busy_cleanup)
 
 
 def detach_from_busy(page: Any) -> None:

@@ -13,9 +13,9 @@ from pipeline.serving import FOLLOWED, LONGEST, MINUTE, TREND, Headline, Reader
 from pipeline.tables import FLIGHTS_ML
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
-    """`version` grows with every change; what nothing is known of is None or empty.
+    """`version` grows with every change; what nothing is known of is None or empty. A frame that did not change is the same object.
 
     `minutes`: aircraft per phase and the `state` of each minute of the last six hours, NaN where not sampled.
     `trend`: `active`, `altitude_meters`, `velocity_kmh` and `anomaly_rate` (0 to 1) of each minute of the last hour.
@@ -53,8 +53,8 @@ def looked(reader: Reader, before: Snapshot) -> Snapshot:
         versions=versions,
         newest=newest,
         headline=serving.headline(minutes, trend),
-        minutes=minutes,
-        trend=trend,
+        minutes=before.minutes if minutes.equals(before.minutes) else minutes,
+        trend=before.trend if trend.equals(before.trend) else trend,
         alerts=serving.last_alerts(reader, newest),
         sky=sky,
         sky_version=sky_version,

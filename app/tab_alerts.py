@@ -15,6 +15,7 @@ from alert_inquiry import Inquiry
 from header import update
 from hub import Hub
 from look import CARD, NUMBERS, QUIET
+from plain_text import plain
 from rehearsal import RehearsalCard
 from snapshot import Snapshot
 from view_state import RANGES, ViewState
@@ -70,7 +71,7 @@ class AlertsTab:
     def show(self, snapshot: Snapshot) -> None:
         """Show what is new."""
         if snapshot.newest is None:
-            update(self._told, object=snapshot.trouble or "No observation has come yet.")
+            update(self._told, object=plain(snapshot.trouble) or "No observation has come yet.")
             return
         if snapshot.version != self._snapshot.version:
             self._snapshot = snapshot

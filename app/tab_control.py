@@ -16,6 +16,7 @@ from hub import Hub
 from log_card import LogCard
 from look import CARD, QUIET
 from part_card import PartCard
+from plain_text import plain
 from reset_dialog import ResetDialog
 from sessions import LIVING
 from snapshot import Snapshot
@@ -25,6 +26,7 @@ from pipeline import resets
 from pipeline.errors import ContrailError
 from pipeline.serving import Reader
 from pipeline.settings import Settings
+from pipeline.status_words import housekeeping_words
 from pipeline.supervisor import PARTS
 
 DRAW_SECONDS, LOG_SECONDS = 1.0, 3.0
@@ -55,7 +57,7 @@ class ControlTab:
     def show(self, snapshot: Snapshot) -> None:
         """Show what has changed; a model that did not change is not touched."""
         status, now = self._hub.status, time.monotonic()
-        update(self._doing, object=doing(self._hub, status))
+        update(self._doing, object=plain(doing(self._hub, status)))
         if status is None:
             return
         for name, card in self._cards.items():
@@ -69,6 +71,7 @@ class ControlTab:
         if now - self._logged > LOG_SECONDS:
             self._logged = now
             update(self._pages, object=f"Pages open: {len(LIVING)}")
+            update(self._house, object=plain(housekept(status)))
             self._log.refresh()
             self._ask(self._look_for_resets())
             self._follow_switch()
@@ -108,7 +111,7 @@ class ControlTab:
         self._tell(self._hub.switch(self._user, settings))
 
     def _tell(self, words: str) -> None:
-        update(self._told, object=words, visible=bool(words))
+        update(self._told, object=plain(words), visible=bool(words))
 
     def _flow_card(self) -> Any:
         verbs = {
@@ -125,10 +128,12 @@ class ControlTab:
         ]  # fmt: skip
         hint = "" if self._may_act else f"{self._user} may look; operators act."
         self._pages = pmui.Typography("", variant="body2", sx=QUIET, margin=0, css_classes=["pages"])
+        self._house = pmui.Typography("", variant="body2", sx=QUIET, margin=0, css_classes=["house"])
         return pmui.Paper(
             pmui.FlexBox(self._doing, *buttons, gap="12px", align_items="center", margin=0, sizing_mode="stretch_width"),
             pmui.Typography(hint, variant="body2", sx=QUIET, margin=0, visible=bool(hint)),
             self._flow,
+            self._house,
             self._pages,
             elevation=0, margin=0, sx=CARD, styles={"flex": "1 1 100%", "minWidth": "0"},
         )  # fmt: skip
@@ -143,6 +148,12 @@ def doing(hub: Hub, status: dict[str, Any] | None) -> str:
     if status["trouble"]:
         return f"{status['trouble']['cause']} {status['trouble']['cure']}"
     return f"{status['source'].title()} sky: {status['doing']}"
+
+
+def housekept(status: dict[str, Any]) -> str:
+    """When housekeeping was done last, and what it did."""
+    report = status.get("maintenance")
+    return housekeeping_words(report, time.time()) if report else "Housekeeping: not done yet."
 
 
 def planned(reader: Reader, stream: str) -> resets.Plan:

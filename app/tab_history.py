@@ -16,6 +16,7 @@ from history_moment import MomentPicker, wanted
 from history_words import csv, empty, file_name, sentence
 from hub import Hub
 from look import CARD, NUMBERS, QUIET
+from plain_text import plain
 from snapshot import Snapshot
 from view_state import ViewState
 
@@ -55,7 +56,7 @@ class HistoryTab:
     def show(self, snapshot: Snapshot) -> None:
         """Show what is new: a range that follows the newest minute goes on with it."""
         if snapshot.newest is None:
-            update(self._told, object=snapshot.trouble or "No observation has come yet.")
+            update(self._told, object=plain(snapshot.trouble) or "No observation has come yet.")
             return
         first, self._newest = self._newest is None, snapshot.newest
         if first:

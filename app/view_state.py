@@ -15,10 +15,13 @@ from urllib.parse import parse_qsl, urlencode
 
 import param
 
+from explore import brush_text
+from explore.brush import Brushes
 from pipeline.alerting import REHEARSED
 from pipeline.tables import PHASES
 
 TABS = ("live", "map", "alerts", "history", "explore", "control")
+VIEWS = ("figures", "tables", "brush")
 RANGES = {"15m": 15, "1h": 60, "6h": 360}
 LOWEST_M, HIGHEST_M = -1_000, 20_000
 FARTHEST = 100_000
@@ -43,7 +46,10 @@ class ViewState(param.Parameterized):
     until = param.Parameter(default=None)
     asof = param.Parameter(default=None)
     compare = param.Boolean(default=False)
+    view = param.Selector(default="figures", objects=list(VIEWS))
     figure = param.String(default="")
+    query = param.String(default="")
+    brushed = param.ClassSelector(default=Brushes(), class_=Brushes)
 
 
 @dataclass(frozen=True)
@@ -151,7 +157,10 @@ PARAMETERS = {
     "until": Parameter(moment, as_moment),
     "asof": Parameter(moment, as_moment),
     "compare": Parameter(lambda text: one_of("yes", "no")(text) == "yes", lambda on: "yes" if on else "no"),
+    "view": Parameter(one_of(*VIEWS)),
     "figure": Parameter(matching(r"[a-z_]{0,40}", "the name of a figure")),
+    "query": Parameter(matching(r"[a-z_]{0,40}", "the name of a query")),
+    "brushed": Parameter(brush_text.read, brush_text.written),
 }
 
 
