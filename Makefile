@@ -1,7 +1,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run view test lint bench screenshots browser
+# The S3 server of the tests and of `make bench`: built from source where Go is there.
+S3_SERVER := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/contrail/bin/versitygw
+
+.PHONY: setup run view test lint bench soak card screenshots browser s3-server
 
 setup: .venv/ready
 
@@ -21,7 +24,7 @@ run: setup
 view: setup
 	$(BIN)/streamlit run streamlit_dashboard/app.py
 
-test: setup browser
+test: setup browser s3-server
 	$(BIN)/pytest
 
 lint: setup
@@ -29,13 +32,23 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup browser
+bench: setup browser s3-server
 	$(BIN)/python -m benchmarks
 
+soak: setup
+	$(BIN)/python -m benchmarks.soak
+
+card: setup
+	$(BIN)/python docs/model_card.py
+
 screenshots: setup browser
-	$(BIN)/python docs/screenshots.py
+	$(BIN)/python -m docs.screenshots
 
 # The browser tests need a chromium; Debian's is installed where one may do so.
 browser:
 	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium) \
 		|| echo "No chromium: install it (Debian: apt-get install chromium) to run the browser tests."
+
+s3-server:
+	@test -x $(S3_SERVER) || CGO_ENABLED=0 GOBIN=$(dir $(S3_SERVER)) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0 \
+		|| echo "No S3 server: install Go 1.24 or newer (https://go.dev/dl) to run the S3 tests."

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from datetime import timedelta
 from typing import NamedTuple
 
-import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pipeline import ops, serving
 from pipeline.errors import ContrailError
+from pipeline.exposure import is_loopback
 from pipeline.settings import load
 from pipeline.status_words import LABELS, freshness_words, pipeline_words
 from pipeline.tables import Lake, lake_of
@@ -36,12 +39,11 @@ def the_desk(lake: Lake) -> Desk:
     return Desk(lake)
 
 
-@st.cache_data(max_entries=KEPT, show_spinner=False)
-def seen(
-    _desk: Desk, root: str, versions: tuple[int, ...], back: timedelta, threshold: float, least: int
-) -> View | None:
-    """What there is to show, read once for each version of the tables."""
-    return _desk.view(back, threshold, least)
+@st.cache_resource(show_spinner=False)
+def settled() -> None:
+    """Once, when all libraries are there: Streamlit looks for garbage after every run, and these are not worth looking at."""
+    gc.collect()
+    gc.freeze()
 
 
 def asked() -> Choice:
@@ -56,9 +58,10 @@ def asked() -> Choice:
 
 def status(desk: Desk) -> None:
     """Where the data comes from, how old it is, and how the pipeline is."""
+    told = None
     with contextlib.suppress(ContrailError):  # the page says what is wrong
         desk.versions()
-    told = ops.read(desk.lake, ops.STATUS)
+        told = ops.read(desk.lake, ops.STATUS)
     fresh = serving.freshness(desk.newest, told)
     st.markdown(f"**{LABELS.get((told or {}).get('source', ''), 'unknown feed')}**")
     {"fresh": st.success, "late": st.warning, "stale": st.error, "none": st.info}[fresh.level](freshness_words(fresh))
@@ -87,47 +90,65 @@ def metrics(view: View) -> None:
 def page(desk: Desk, choice: Choice) -> None:
     """All that the lake has to show now, or the sentence that says why there is nothing."""
     try:
-        versions = desk.versions()
-        view = None if -1 in versions else seen(desk, desk.lake.root, versions, *choice[1:])
+        shown(desk, desk.lake.root, desk.versions(), *choice[1:])
+        settled()
     except ContrailError as error:
         st.error(str(error))
-        return
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False)
+def shown(_desk: Desk, root: str, versions: tuple[int, ...], back: timedelta, threshold: float, least: int) -> None:
+    """The page's content, read and drawn once for each version of the tables: Streamlit sends all others the same elements."""
+    view = None if -1 in versions else _desk.view(back, threshold, least)
     if view is None:
-        st.info(f"There is no observation in {desk.lake.root} yet: start the pipeline, and this page fills by itself.")
+        st.info(f"There is no observation in {root} yet: start the pipeline, and this page fills by itself.")
         return
     metrics(view)
-    st.caption(caption(view, choice.back))
-    figures(view, choice)
+    st.caption(caption(view, back))
+    figures(view, charts.drawn(view, back), threshold)
 
 
-def figures(view: View, choice: Choice) -> None:
+def figures(view: View, pictures: dict[str, go.Figure], threshold: float) -> None:
     """Everything below the four figures."""
     left, right = st.columns(2)
     if view.headline is not None:
-        aircraft = view.minutes.loc[[pd.Timestamp(view.headline.window_start)]].iloc[0]
         left.subheader("Phases, last full minute")
-        left.plotly_chart(charts.pie(aircraft), key="pie", config=PLOTLY)
+        picture(left, pictures, "pie", "")
         right.subheader("Aircraft per phase")
-        right.plotly_chart(charts.bars(aircraft), key="bars", config=PLOTLY)
+        picture(right, pictures, "bars", "")
     st.subheader("Flights per phase over time")
-    st.plotly_chart(charts.stacked(view.within(choice.back)), key="stacked", config=PLOTLY)
+    picture(st.container(), pictures, "stacked", "")
     left, right = st.columns(2)
     left.subheader("Highest anomaly rates, last 5 minutes")
-    if view.top.empty:
-        left.info("No country has an anomalous aircraft.")
-    else:
-        left.plotly_chart(charts.ten(view.top), key="ten", config=PLOTLY)
-    right.subheader(f"Alerts: {choice.threshold:.0f} % and more anomalous")
+    picture(left, pictures, "ten", "No country has an anomalous aircraft.")
+    right.subheader(f"Alerts: {threshold:.0f} % and more anomalous")
     if view.critical.empty:
         right.info("No country was in alert in this range.")
     else:
         rate = {"Highest rate, %": st.column_config.NumberColumn(format="%.1f")}
         right.dataframe(view.critical, hide_index=True, height=charts.HEIGHT, column_config=rate, key="critical")
     st.subheader("Anomaly rate by country and hour (UTC), last 24 hours")
-    if (view.cells["anomaly_rate"] > 0).any():
-        st.plotly_chart(charts.heat(view.cells, view.windows), key="heat", config=PLOTLY)
+    picture(st.container(), pictures, "heat", "No anomaly in the last 24 hours.")
+
+
+def picture(place: DeltaGenerator, pictures: dict[str, go.Figure], name: str, otherwise: str) -> None:
+    """A picture where there is one, else the sentence that says why not."""
+    if name in pictures:
+        place.plotly_chart(pictures[name], key=name, config=PLOTLY)
     else:
-        st.info("No anomaly in the last 24 hours.")
+        place.info(otherwise)
+
+
+def require_loopback(address: str | None, *, may_be_open: bool) -> None:
+    """Raise ContrailError when the viewer, which asks nobody who they are, listens on more than loopback and was not told that it may.
+
+    `address` is Streamlit's `server.address`; without one it listens on every address.
+    """
+    if not may_be_open and not is_loopback(address or ""):
+        raise ContrailError(
+            f"The viewer would be open to others on {address or 'every address'}, and asks nobody who they are: add "
+            "--server.address 127.0.0.1, or set CONTRAIL_VIEWER_OPEN=yes where everybody who reaches it may look."
+        )
 
 
 def main() -> None:
@@ -135,7 +156,9 @@ def main() -> None:
     st.set_page_config(page_title="Contrail", layout="wide")
     st.title("Contrail", anchor=False)
     try:
-        desk = the_desk(lake_of(load()))
+        settings = load()
+        require_loopback(st.get_option("server.address"), may_be_open=settings.viewer_open)
+        desk = the_desk(lake_of(settings))
     except ContrailError as error:
         st.error(str(error))
         return

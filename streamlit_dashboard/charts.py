@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -11,11 +12,25 @@ from pipeline import alert_words, alerting
 from pipeline.palette import ANOMALY, PHASE_COLOURS
 from pipeline.serving import MINUTE
 from pipeline.tables import PHASES
+from streamlit_dashboard.view import View
 
 SOLID, PALE = 0.9, 0.35
 HEIGHT = 320
 ROOM = 1.9  # beside the longest bar, for its words
 UNSAMPLED = "not sampled"
+
+
+def drawn(view: View, back: timedelta) -> dict[str, go.Figure]:
+    """All pictures of a view, by name; one that would be empty is not there."""
+    figures = {"stacked": stacked(view.within(back))}
+    if view.headline is not None:
+        aircraft = view.minutes.loc[[pd.Timestamp(view.headline.window_start)]].iloc[0]
+        figures |= {"pie": pie(aircraft), "bars": bars(aircraft)}
+    if not view.top.empty:
+        figures["ten"] = ten(view.top)
+    if (view.cells["anomaly_rate"] > 0).any():
+        figures["heat"] = heat(view.cells, view.windows)
+    return figures
 
 
 def pie(aircraft: pd.Series) -> go.Figure:

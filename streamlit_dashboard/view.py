@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from pipeline.serving import FOLLOWED, LONGEST, MINUTE, TREND, Headline, Reader
 from pipeline.tables import Lake
 
 RANGES = {"15 min": 15 * MINUTE, "1 h": 60 * MINUTE, "6 h": 360 * MINUTE}
+# Two parts of each session ask; within this time one look at the tables serves all of them.
+SHARED_SECONDS = 1.0
 FIGURES = ("active", "altitude_meters", "velocity_kmh", "anomaly_rate")
 
 
@@ -52,16 +55,22 @@ class Desk:
         self._lock = threading.Lock()
         self.newest: datetime | None = None
         self._trend = pd.DataFrame()
+        self._found: tuple[int, ...] = ()
+        self._found_at = -SHARED_SECONDS
 
     def versions(self) -> tuple[int, ...]:
         """The tables' newest versions, -1 for a table that is not there; `newest` is known afterwards.
 
-        Raises LakeError when the lake cannot be read.
+        What was found less than `SHARED_SECONDS` ago is told again. Raises LakeError when the lake cannot be read.
         """
         with self._lock, self._readable():
+            if time.monotonic() - self._found_at < SHARED_SECONDS:
+                return self._found
+            self.lake.check_readable()  # before delta-rs, which has more patience than a viewer
             found = tuple(self._reader.refresh(table) for table in FOLLOWED)
             # Asked at an unchanged version too: the log of a lake that is gone has nothing new, but its files cannot be read.
             self.newest = None if -1 in found else serving.newest_event(self._reader, self.newest)
+            self._found, self._found_at = found, time.monotonic()
             return found
 
     def view(self, back: timedelta, threshold: float, least: int) -> View | None:
