@@ -1,4 +1,5 @@
-"""`make bench`: every measurement, and docs/performance.md written from it. `python -m benchmarks latency` does one."""
+"""`make bench`: the short form, within ten minutes. `python -m benchmarks --full` measures everything, `python -m benchmarks latency` one
+thing; with `--full` behind it, that in full. Peers, growth and screen write their section of docs/performance.md, the whole run all of it."""
 
 from __future__ import annotations
 
@@ -11,16 +12,33 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import backlog, latency, page
+from benchmarks import backlog, brush, figures, growth, latency, page, report, s3, screen, sections, viewer
+from benchmarks.peers import race
+from explore.sample import MOST
 
-REPORT = Path(__file__).parents[1] / "docs" / "performance.md"
-WARM_UP, SNAPSHOTS, MESSAGES = 10, 16, 1_000_000
+FLOORS = ("latency", "backlog", "page", "viewer", "figures", "brush", "s3")
+MEASUREMENTS = (*FLOORS, "peers", "growth", "screen")
+SHORT = ("peers", "screen", "latency")
+# Messages, and how many a batch takes; rounds, of which the best counts.
+PEERS_SHORT, PEERS_FULL = (120_000, 70_000, 1), (1_000_000, 250_000, 2)
+GROWTH_SHORT, GROWTH_FULL = (
+    (150_000, (1_000, 10_000), ("1 hour", "30 days, compacted")),
+    (500_000, growth.FLEETS, tuple(growth.AGES)),
+)
+SCREEN_SHORT, SCREEN_FULL = (75.0, 60.0), (450.0, 120.0)  # seconds looked at, and of warm-up
+LATENCY_SHORT, LATENCY_FULL = (3, 6), (10, 16)  # snapshots of warm-up, and measured
+MESSAGES = 1_000_000
+S3_WARM_UP, S3_SNAPSHOTS = 5, 8
 LOOKED_SECONDS = 150.0
 
 
 def main() -> int:
-    """Run what is named on the command line, or everything; exit code 1 when a floor is missed."""
-    names = sys.argv[1:] or ["latency", "backlog", "page"]
+    """Run what is named on the command line, or the short form; exit code 1 when a floor is missed."""
+    full = "--full" in sys.argv
+    names = [name for name in sys.argv[1:] if name != "--full"] or [*(MEASUREMENTS if full else SHORT)]
+    if unknown := {*names} - {*MEASUREMENTS}:
+        print(f"There is no measurement {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}.")
+        return 2
     rows: list[tuple[str, str, str, bool]] = []
     with tempfile.TemporaryDirectory(prefix="contrail-bench-") as folder:
         if "backlog" in names:
@@ -28,16 +46,38 @@ def main() -> int:
             rows += backlog_rows(backlog.measure(Path(folder) / "backlog", MESSAGES))
         if "latency" in names:
             print(f"{latency.AIRCRAFT:,} aircraft every {latency.INTERVAL_SECONDS} s", flush=True)
-            rows += latency_rows(latency.measure(Path(folder) / "latency", WARM_UP, SNAPSHOTS))
+            rows += latency_rows(latency.measure(Path(folder) / "latency", *(LATENCY_FULL if full else LATENCY_SHORT)))
         if "page" in names:
             print(f"The page, alone and with {page.SESSIONS} more sessions", flush=True)
             rows += page_rows(page.measure(Path(folder) / "page", LOOKED_SECONDS))
+        if "viewer" in names:
+            print(f"The viewer, on three thousand files and with {viewer.SESSIONS} sessions", flush=True)
+            rows += viewer_rows(viewer.measure(Path(folder) / "viewer", LOOKED_SECONDS))
+        if {"figures", "brush"} & {*names}:
+            print(f"Explore at {MOST:,} rows", flush=True)
+            hour = figures.lake_of_an_hour(Path(folder) / "hour")
+            rows += figure_rows(figures.measure(hour)) if "figures" in names else []
+            rows += brush_rows(brush.measure(Path(folder) / "brush", hour)) if "brush" in names else []
+        if "s3" in names:
+            print("The lake on a disk, then on S3", flush=True)
+            rows += s3_rows(s3.measure(Path(folder) / "s3", S3_WARM_UP, S3_SNAPSHOTS))
+        if "peers" in names:
+            messages, most, rounds = PEERS_FULL if full else PEERS_SHORT
+            print(f"{messages:,} messages through Contrail and its peers", flush=True)
+            rows += sections.peers(race.measure(Path(folder) / "peers", messages, most, rounds, starts=full), most)
+        if "growth" in names:
+            messages, fleets, ages = GROWTH_FULL if full else GROWTH_SHORT
+            print("Larger skies and older tables", flush=True)
+            rows += sections.growth(growth.measure(Path(folder) / "growth", messages, fleets, ages), messages)
+        if "screen" in names:
+            print("From the producer's send to the screen", flush=True)
+            rows += sections.screen(screen.measure(Path(folder) / "screen", *(SCREEN_FULL if full else SCREEN_SHORT)))
     table = "\n".join(
         f"| {what} | {figure} | {floor} | {'yes' if kept else 'NO'} |" for what, figure, floor, kept in rows
     )
     print(table)
-    if set(names) == {"latency", "backlog", "page"}:
-        REPORT.write_text(report(table))
+    if {*FLOORS} <= {*names}:
+        report.write("Floors", floors(table))
     return 0 if all(kept for *_, kept in rows) else 1
 
 
@@ -74,6 +114,16 @@ def backlog_rows(found: backlog.Backlog) -> list[tuple[str, str, str, bool]]:
     ]
 
 
+def s3_rows(found: s3.Places) -> list[tuple[str, str, str, bool]]:
+    """The same measurement with the lake on S3 against that on a disk."""
+    disk, s3_seconds, ratio = found.disk.percentile(50), found.s3.percentile(50), found.ratio
+    return [
+        ("snapshot to Gold, p50, disk and S3 in one run", f"{disk:.2f} and {s3_seconds:.2f} s", "", True),
+        ("S3 over disk", f"{ratio:.2f}", "<= 1.5", ratio <= 1.5),
+        ("cores with the lake on S3", f"{found.s3.cores:.2f}", "", True),
+    ]
+
+
 def page_rows(found: page.PageCosts) -> list[tuple[str, str, str, bool]]:
     """Figures of the page against their floors."""
     alone, crowded = (float(np.percentile(delays, 95)) for delays in (found.alone, found.crowded))
@@ -88,17 +138,54 @@ def page_rows(found: page.PageCosts) -> list[tuple[str, str, str, bool]]:
     ]
 
 
-def report(table: str) -> str:
-    """The text of docs/performance.md."""
+def viewer_rows(found: viewer.ViewerCosts) -> list[tuple[str, str, str, bool]]:
+    """Figures of the viewer against their floors."""
+    slowest, fewest = max(found.complete_seconds), 0.9 * 2 * viewer.SESSIONS / viewer.REFRESH_SECONDS * LOOKED_SECONDS
+    crowd = f"cores for {viewer.SESSIONS} viewers at {viewer.REFRESH_SECONDS} s"
+    return [
+        (f"viewer complete, {found.files:,} files, slowest", f"{slowest:.2f} s", "<= 2 s", slowest <= 2),
+        ("the same for the first who ask a new server", f"{found.first_seconds:.2f} s", "", True),
+        (crowd, f"{found.cores:.2f}", "<= 0.5", found.cores <= 0.5),
+        ("parts refreshed for them", f"{found.refreshes:,}", f">= {fewest:,.0f}", found.refreshes >= fewest),
+        ("viewer's memory with them", f"{found.mib:,.0f} MiB", "", True),
+    ]
+
+
+def figure_rows(found: list[figures.FigureCost]) -> list[tuple[str, str, str, bool]]:
+    """Figures of Explore against their floor."""
+    return [
+        (
+            f"figure `{one.name}`, drawing and encoding",
+            f"{one.drawing:.2f} + {one.encoding:.2f} s, {one.cpu_seconds:.2f} CPU-s",
+            "<= 0.5 s",
+            one.seconds <= 0.5,
+        )
+        for one in found
+    ]
+
+
+def brush_rows(seconds: list[float]) -> list[tuple[str, str, str, bool]]:
+    """Figures of the brushed view."""
+    p50, p95 = (float(np.percentile(seconds, share)) for share in (50, 95))
+    return [("end of a drag to all plots and the table, p50 and p95", f"{p50:.2f} and {p95:.2f} s", "", True)]
+
+
+def floors(table: str) -> str:
+    """The text of the section about floors."""
     java, python = "JVM with 1 GiB of heap", platform.python_version()
     return (
-        "# Performance\n\n"
-        f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {python}, {java}. "
-        f"The live rows: {latency.AIRCRAFT:,} simulated aircraft every {latency.INTERVAL_SECONDS} s, {WARM_UP} snapshots of warm-up, "
-        f"{SNAPSHOTS} measured, from the moment the feed makes the answer until both Gold tables hold all of it. "
+        f"`python -m benchmarks --full`, {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {python}, {java}. "
+        f"The live rows: {latency.AIRCRAFT:,} simulated aircraft every {latency.INTERVAL_SECONDS} s, {LATENCY_FULL[0]} snapshots of warm-up, "
+        f"{LATENCY_FULL[1]} measured, from the moment the feed makes the answer until both Gold tables hold all of it. "
         "The backlog is in Kafka before the streams start; the CPU time is that of driver, JVM, Python workers and broker, "
         "the JVM's cold start included. The page rows: the same sky, a real browser, and sessions that take every update over "
-        f"their own socket; {LOOKED_SECONDS:.0f} s alone, {2 * LOOKED_SECONDS:.0f} s with them.\n\n"
+        f"their own socket; {LOOKED_SECONDS:.0f} s alone, {2 * LOOKED_SECONDS:.0f} s with them. "
+        f"The viewer rows: {viewer.AIRCRAFT:,} aircraft every {viewer.INTERVAL_SECONDS:.0f} s in two files each, a real server that "
+        f"opens its page {viewer.OPENINGS} times in a real browser, then {viewer.SESSIONS} sessions over their own sockets, each "
+        "of which asks for both parts of its page as a browser does, while the lake grows. "
+        f"The figures: each drawn and encoded as the page's worker does, of {MOST:,} rows of a simulated hour, medians of {figures.ROUNDS}; "
+        f"then {brush.DRAGS} drags over the plots of the brushed view in a real browser. "
+        f"S3 is a versitygw on loopback; {S3_WARM_UP} snapshots of warm-up and {S3_SNAPSHOTS} measured, on a disk and then on S3.\n\n"
         f"| What | Measured | Floor | Kept |\n|---|---|---|---|\n{table}\n"
     )
 

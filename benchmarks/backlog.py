@@ -33,11 +33,11 @@ class Backlog:
         return self.messages / self.cpu_seconds
 
 
-def measure(folder: Path, messages: int) -> Backlog:
-    """Fill Kafka first, with the streams stopped; then time the streams alone."""
+def measure(folder: Path, messages: int, aircraft: int = AIRCRAFT, interval_seconds: int = INTERVAL_SECONDS) -> Backlog:
+    """Fill Kafka first, with the streams stopped; then time the streams alone. The lake stays below `folder`."""
     recording = folder / "backlog.jsonl"
     recording.parent.mkdir(parents=True, exist_ok=True)
-    _record(recording, messages)
+    _record(recording, messages, aircraft, interval_seconds)
     settings = load({}, data=str(folder / "data"), source="replay", file=str(recording), speed="0")
     supervisor = Supervisor(settings, lambda words: print(f"  {words}", flush=True))
     supervisor.open()
@@ -58,10 +58,10 @@ def measure(folder: Path, messages: int) -> Backlog:
     return Backlog(sent, wall, spent, max(memory), audit(supervisor.lake).holds)
 
 
-def _record(path: Path, messages: int) -> None:
-    sky, written, number = Sky(AIRCRAFT, seed=3), 0, 0
+def _record(path: Path, messages: int, aircraft: int, interval_seconds: int) -> None:
+    sky, written, number = Sky(aircraft, seed=3), 0, 0
     with path.open("wb") as file:
         while written < messages:
-            answer = sky.answer(START + number * INTERVAL_SECONDS)
+            answer = sky.answer(START + number * interval_seconds)
             file.write(orjson.dumps({"time": answer.time, "states": answer.states}) + b"\n")
             written, number = written + len(answer.states), number + 1

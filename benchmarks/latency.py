@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,9 +32,9 @@ class Latency:
         return float(np.percentile(self.seconds, share))
 
 
-def measure(folder: Path, warm_up: int, snapshots: int) -> Latency:
-    """Run the whole stack on a simulated sky; `warm_up` snapshots are not counted."""
-    settings = load({}, data=str(folder), aircraft=str(AIRCRAFT), interval=str(INTERVAL_SECONDS))
+def measure(folder: Path, warm_up: int, snapshots: int, **place: str) -> Latency:
+    """Run the whole stack on a simulated sky; `warm_up` snapshots are not counted. `place`: settings of another lake."""
+    settings = load({}, data=str(folder), aircraft=str(AIRCRAFT), interval=str(INTERVAL_SECONDS), **place)
     supervisor = Supervisor(settings, lambda words: print(f"  {words}", flush=True))
     supervisor.open()
     try:
@@ -71,13 +70,10 @@ def delays(lake: Lake, since: float, until: float) -> list[float]:
 
 def _completed(lake: Lake, table: Table, needed: np.ndarray) -> np.ndarray:
     """When (s since 1970) the table held so many observations for the first time."""
-    log = Path(lake.path(table)) / "_delta_log"
     commits, totals = [], []
-    for version in range(lake.open(table).version() + 1):
-        lines = (log / f"{version:020}.json").read_text().splitlines()
-        commits.append(
-            next(json.loads(line)["commitInfo"]["timestamp"] for line in lines if "commitInfo" in line) / 1000
-        )
+    for commit in reversed(lake.open(table).history()):
+        version = int(commit["version"])
+        commits.append(commit["timestamp"] / 1000)
         reader = Reader(lake)
         reader.load(table, version)
         totals.append(reader.one(table, "coalesce(sum(observations), 0) AS n")["n"])

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-import socket
-import subprocess
 import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +19,12 @@ import psutil
 from playwright.sync_api import Page, sync_playwright
 from tornado.websocket import websocket_connect
 
+from benchmarks.server import ROOT, running
+from pipeline.broker import free_port
 from pipeline.serving import Reader
 from pipeline.settings import load
 from pipeline.tables import FLIGHT_PHASE_COUNTS, lake_of
 
-ROOT = Path(__file__).parents[1]
 SESSIONS = 50
 WARM_UP_SECONDS = 120
 FLAGS = [
@@ -161,11 +160,9 @@ class Crowd:
 def wait_until_alone(page: Page) -> int:
     """How many pages are still alive, besides the one that looks, a minute after the others left."""
     page.get_by_role("tab", name="Control").click()
-    pages = page.locator(".pages")
-    left = SESSIONS
+    pages = page.locator(".pages").get_by_text("Pages open")  # the text itself: that of its host is empty
     for _ in range(60):
-        with suppress(Exception):
-            left = int(re.sub(r"\D", "", pages.text_content() or "")) - 1
+        left = int(re.sub(r"\D", "", pages.text_content() or "")) - 1
         if left == 0:
             break
         time.sleep(1)
@@ -175,27 +172,9 @@ def wait_until_alone(page: Page) -> int:
 @contextmanager
 def served(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     """The page with its pipeline, as `make run` serves it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
+    address = f"http://127.0.0.1:{port}/app"
     command = [sys.executable, "-m", "panel", "serve", str(ROOT / "app"), "--address", "127.0.0.1", "--port", str(port)]
-    environment = {
-        **psutil.Process().environ(),
-        "CONTRAIL_DATA": str(folder),
-        "CONTRAIL_AIRCRAFT": "12000",
-        "CONTRAIL_INTERVAL": "15",
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "page.log").open("ab") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-    try:
-        address = f"http://127.0.0.1:{port}/app"
-        for _ in range(120):
-            with suppress(OSError):
-                urllib.request.urlopen(address, timeout=5)
-                break
-            time.sleep(0.5)
-        yield address, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(60)
+    sky = {"CONTRAIL_DATA": str(folder), "CONTRAIL_AIRCRAFT": "12000", "CONTRAIL_INTERVAL": "15"}
+    with running(command, sky, folder / "page.log", address, patience_seconds=60) as process:
+        yield address, process
