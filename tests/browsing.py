@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -12,9 +11,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from tests.processes import descendants, started, wait_until
+from pipeline.broker import free_port
+from pipeline.drill.processes import descendants, started, wait_until
 
 FLAGS = [
     "--headless",
@@ -36,19 +37,12 @@ def served(folder: Path, environment: dict[str, str], *options: str) -> Iterator
     command = [sys.executable, "-m", "panel", "serve", str(ROOT / "app"), "--address", "127.0.0.1", "--port", str(port)]
     command += options
     with started(command, {"CONTRAIL_DATA": str(folder), **environment}, folder / "log") as server:
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/app"), 60, "the page answers")
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/app"), 150, "the page answers")
         yield f"http://127.0.0.1:{port}/app"
         family = descendants(server.pid)
         server.terminate()
         server.wait(40)
         assert not [one for one in family.values() if alive(one)]
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def alive(process: psutil.Process) -> bool:
@@ -61,7 +55,7 @@ def alive(process: psutil.Process) -> bool:
 def answers(address: str) -> bool:
     """Whether a page is there."""
     with suppress(OSError):
-        return bool(urllib.request.urlopen(address, timeout=5).status == 200)
+        return bool(urllib.request.urlopen(address, timeout=30).status == 200)
     return False
 
 
@@ -96,3 +90,19 @@ def open_tab(page: Page, name: str) -> None:
 def settled(page: Page) -> None:
     """Wait until the page has been built: the curtain that Panel draws meanwhile is gone."""
     page.wait_for_function("document.body && !document.body.classList.contains('pn-loading')")
+
+
+AT_REST = """() => {
+  const roots = root => [root, ...[...root.querySelectorAll('*')].flatMap(one => one.shadowRoot ? roots(one.shadowRoot) : [])]
+  return roots(document).every(root => !root.getAnimations().some(one => one instanceof CSSTransition))
+}"""
+
+
+def barriers(page: Page) -> list[tuple[str, str]]:
+    """What keeps people out, by axe-core: its serious and critical violations, with the first element of each.
+
+    A colour that is still on its way to another one is not judged: it is waited for.
+    """
+    page.wait_for_function(AT_REST)
+    found = Axe().run(page).response["violations"]
+    return [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in ("serious", "critical")]

@@ -6,15 +6,25 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from pyspark.sql import SparkSession
 
+from pipeline import ops
 from pipeline import spark as engine
 from pipeline.broker import Broker, create_topic
+from pipeline.drill.s3_server import S3Server, program
+from pipeline.graph import stages
 from pipeline.producer import Producer
 from pipeline.settings import Settings, load
+from pipeline.sources import Answer
+from pipeline.sources.replay import recorded as replayed
+from pipeline.sources.simulator import Sky
 from pipeline.tables import Lake, lake_of
+from tests.browsing import FLAGS, chromium
+from tests.small_sky import recorded
 
 RECORDINGS = Path(__file__).parents[2] / "shared" / "data"
 
@@ -71,9 +81,111 @@ def recordings() -> Path:
     return RECORDINGS
 
 
+@pytest.fixture(scope="session")
+def flown(tmp_path_factory: pytest.TempPathFactory, broker: Broker, spark: SparkSession) -> Settings:
+    """A lake with a simulated hour that came through Kafka to Silver in three pieces. To be read, not written."""
+    chosen = load(
+        {}, data=str(tmp_path_factory.mktemp("flown")), kafka=broker.servers, topic=f"sky-{uuid.uuid4().hex[:8]}"
+    )
+    create_topic(broker.servers, chosen.topic, 2)
+    list(lake_of(chosen).create())
+    ops.claim_feed(lake_of(chosen), "simulator")
+    sky, made = Sky(160, seed=5), Producer(broker.servers, chosen.topic)
+    for begin in range(0, 3600, 1200):
+        for second in range(begin, begin + 1200, 30):
+            made.send(sky.answer(1_790_000_000 + second), "simulator", flush=False)
+        made.send(Answer(0, []), "simulator")
+        to_silver(spark, chosen)
+    made.close()
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def recorded_flights(
+    tmp_path_factory: pytest.TempPathFactory, broker: Broker, spark: SparkSession, recordings: Path
+) -> Settings:
+    """A lake with three hours of recorded flights in Silver. To be read, not written."""
+    chosen = load(
+        {}, data=str(tmp_path_factory.mktemp("recorded")), kafka=broker.servers, topic=f"sky-{uuid.uuid4().hex[:8]}"
+    )
+    create_topic(broker.servers, chosen.topic, 2)
+    list(lake_of(chosen).create())
+    made = Producer(broker.servers, chosen.topic)
+    for answer in replayed(recordings / "traffic_quickstart_2021-10-07_15s.jsonl.gz"):
+        made.send(answer, "replay", flush=False)
+    made.close()
+    to_silver(spark, chosen)
+    return chosen
+
+
+def to_silver(spark: SparkSession, chosen: Settings) -> None:
+    """Let Bronze and Silver take all that is in Kafka."""
+    assert chosen.kafka is not None
+    for stage in stages(chosen)[:2]:
+        engine.start(spark, stage, lake_of(chosen), chosen, chosen.kafka, once=True).awaitTermination()
+
+
+@pytest.fixture(scope="session")
+def trained(flown: Settings, spark: SparkSession) -> dict[str, Any]:
+    """The figures of a small training on that hour; its model and predictions are in the lake."""
+    from pipeline.training import Plan
+    from pipeline.training_run import Stopwatch, train
+
+    return train(spark, lake_of(flown), Plan(**SMALL), Stopwatch(print))
+
+
+SMALL: dict[str, Any] = {"trees": 5, "depth": 6, "rounds": 1, "seeds": 2, "rows": 8_000}
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Twenty minutes of a small simulated sky."""
+    return recorded(tmp_path / "sky.jsonl.gz", 60)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield opened
+        opened.close()
+
+
 @pytest.fixture
 def small_lake(tmp_path: Path) -> Lake:
     """A lake with empty tables."""
     made = Lake(str(tmp_path))
     list(made.create())
     return made
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server for all tests of a run; a test makes a bucket of its own."""
+    made = new_s3_server(tmp_path_factory)
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def own_s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server that a test may kill."""
+    made = new_s3_server(tmp_path_factory)
+    yield made
+    made.kill()
+
+
+def new_s3_server(tmp_path_factory: pytest.TempPathFactory) -> S3Server:
+    if program() is None:
+        pytest.skip("no versitygw: `make s3-server` builds it where Go is installed")
+    made = S3Server(tmp_path_factory.mktemp("s3"))
+    made.start()
+    return made
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server) -> str:
+    """A bucket of its own."""
+    name = f"sky-{uuid.uuid4().hex[:8]}"
+    s3_server.make_bucket(name)
+    return name

@@ -16,7 +16,8 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 def put(lake: Lake, table: Table, *rows: dict[str, Any]) -> None:
     """Append rows; columns that a row does not name are missing in it."""
     full = [dict.fromkeys(table.schema.names) | row for row in rows]
-    write_deltalake(lake.path(table), pa.Table.from_pylist(full, schema=table.schema), mode="append")
+    rows_written = pa.Table.from_pylist(full, schema=table.schema)
+    write_deltalake(lake.uri(table), rows_written, mode="append", storage_options=lake.storage_options)
 
 
 def phase(minute: int, name: str, aircraft: int, altitude: float | None = None, count: int = 0) -> dict[str, Any]:

@@ -12,10 +12,10 @@ import pytest
 
 from pipeline import alerting, past, serving
 from pipeline.anomalies import LIMITS
+from pipeline.drill import oracle
 from pipeline.errors import LakeError
 from pipeline.serving import Reader
 from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake, Table
-from tests import oracle
 from tests.small_lake import NOON, alert, flight, put
 
 MINUTE = timedelta(minutes=1)

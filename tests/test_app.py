@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 
+import orjson
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from pipeline import ops
 from pipeline.serving import Reader
+from pipeline.sources.simulator import Sky
 from pipeline.tables import FLIGHTS_ML, Lake
-from tests.browsing import FLAGS, TABS, chromium, open_tab, served, settled, watched
+from tests.browsing import TABS, barriers, open_tab, served, settled, watched
+from tests.sign_in_provider import provider
 
 LONG, SHORT = 120_000, 30_000
+RIGHTS = {"CONTRAIL_OPERATORS": "olga", "CONTRAIL_AUTOSTART": "no", "PANEL_COOKIE_SECRET": "for-this-test-alone"}
 FIGURE = re.compile(r"^[\d,]+\s*$")
 AGE = re.compile(r"^\d+ s old\s*$")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
     """A server with a small fast sky."""
-    with served(folder, {"CONTRAIL_AIRCRAFT": "150", "CONTRAIL_INTERVAL": "2"}) as found:
+    with served(folder, {"CONTRAIL_AIRCRAFT": "150", "CONTRAIL_INTERVAL": "4"}) as found:
         yield found
 
 
@@ -99,11 +95,10 @@ def test_two_browsers_see_each_others_actions(page, browser, address, folder):
         press(other, "quarantine", "Start")
         expect(part(page, "quarantine")).to_contain_text("running", timeout=SHORT)
         expect(page.locator(".actions")).to_contain_text("guest: stop quarantine", timeout=SHORT)
-    taken = ops.actions(Lake(str(folder / "lake")), 2)
-    assert [(one["verb"], one["names"], one["outcome"]) for one in taken] == [
-        ("start", ["quarantine"], "asked"),
-        ("stop", ["quarantine"], "asked"),
-    ]
+    taken = [one for one in ops.actions(Lake(str(folder / "lake")), 10) if one["names"] == ["quarantine"]]
+    # On a page that is drawn anew under the pointer, the browser may press once more: that is noted too, and changes nothing.
+    assert [verb for verb, _ in groupby(one["verb"] for one in taken)] == ["start", "stop"]
+    assert {one["outcome"] for one in taken} == {"asked"}
 
 
 def test_a_reset_asks_for_the_streams_name_and_can_be_undone(page, folder):
@@ -172,9 +167,7 @@ def test_nothing_keeps_a_reader_with_other_means_out(browser, address, theme):
         for tab in TABS:
             open_tab(opened, tab)
             opened.wait_for_timeout(2500)
-            found = Axe().run(opened).response["violations"]
-            grave = [one for one in found if one["impact"] in ("serious", "critical")]
-            told += [(tab, one["id"], [node["html"][:160] for node in one["nodes"][:3]]) for one in grave]
+            told += [(tab, *found) for found in barriers(opened)]
     assert not told, json.dumps(told, indent=1)
 
 
@@ -184,27 +177,71 @@ def test_a_closed_page_leaves_nothing_behind(browser, address, page):
         with watched(browser) as other:
             other.goto(f"{address}?tab=live")
             settled(other)
-    # The one that left last may still wait for the garbage collector.
-    expect(page.locator(".pages")).to_have_text(re.compile(r"^Pages open: [12]\s*$"), timeout=LONG)
+            for name in TABS:
+                open_tab(other, name)
+                expect(other.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true", timeout=SHORT)
+    expect(page.locator(".pages")).to_have_text(re.compile(r"^Pages open: 1\s*$"), timeout=LONG)
+
+
+def test_the_page_follows_a_switch_to_a_recording_and_both_logs_tell_of_it(browser, tmp_path):
+    sky, told = Sky(60, seed=5), tmp_path / "recordings"
+    told.mkdir()
+    (tmp_path / "data").mkdir()
+    answers = [sky.answer(1_790_000_000 + 15 * number) for number in range(20)]
+    lines = [orjson.dumps({"time": answer.time, "states": answer.states}) for answer in answers]
+    (told / "morning.jsonl").write_bytes(b"\n".join(lines))
+    environment = {"CONTRAIL_AUTOSTART": "no", "CONTRAIL_RECORDINGS": str(told)}
+    with served(tmp_path / "data", environment) as address, watched(browser) as page:
+        page.goto(f"{address}?tab=control")
+        settled(page)
+        choose(page, "Feed", "OpenSky, the real sky")
+        expect(page.get_by_text("Account anonymous: a call costs 4 of 400 credits a day")).to_be_visible(timeout=SHORT)
+        choose(page, "Feed", "A recording")
+        page.get_by_label("Speed (0: as fast as possible)").fill("0")
+        page.get_by_label("Speed (0: as fast as possible)").press("Enter")
+        expect(page.get_by_text("Played as fast as possible.")).to_be_visible(timeout=SHORT)
+        page.get_by_role("button", name="Switch feed").click()
+        expect(page.locator(".source")).to_contain_text("REPLAY", timeout=LONG)
+        expect(page.get_by_text("Played as fast as possible.")).to_be_visible(timeout=SHORT)
+        # A second cold pipeline beside the module's own takes its time on two cores.
+        expect(part(page, "flight_phase_counts")).to_contain_text(re.compile(r"[1-9]\d* rows"), timeout=3 * LONG)
+        expect(page.locator(".actions")).to_contain_text("switch feed", timeout=SHORT)
+    assert [one["verb"] for one in ops.actions(Lake(str(tmp_path / "data" / "lake")), 5)] == ["switch feed"]
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_role("combobox", name=label, exact=True).click()
+    page.get_by_role("menuitem", name=option).click()
 
 
 def test_a_viewer_may_look_but_acts_neither_by_the_page_nor_by_its_socket(browser, tmp_path):
     users = tmp_path / "users.json"
     users.write_text(json.dumps({"vera": "look", "olga": "act"}))
-    options = ("--basic-auth", str(users), "--cookie-secret", "for-this-test-alone")
-    environment = {"CONTRAIL_OPERATORS": "olga", "CONTRAIL_AUTOSTART": "no"}
-    with served(tmp_path, environment, *options) as address:
-        signed_in(browser, address, "vera", "look", lambda page: expect_refusal(page, tmp_path))
-        signed_in(browser, address, "olga", "act", expect_allowed)
+    users.chmod(0o600)
+    with served(tmp_path, RIGHTS, "--basic-auth", str(users)) as address:
+        signed_in(
+            browser, address, {"username": "vera", "password": "look"}, lambda page: expect_refusal(page, tmp_path)
+        )
+        signed_in(browser, address, {"username": "olga", "password": "act"}, expect_allowed)
 
 
-def signed_in(browser: Browser, address: str, user: str, password: str, do) -> None:
+def test_who_signs_in_with_a_provider_has_the_rights_of_that_name(browser, tmp_path):
+    client = {"PANEL_OAUTH_KEY": "contrail", "PANEL_OAUTH_SECRET": "for-this-test-alone"}
+    with (
+        provider(tmp_path) as addresses,
+        served(tmp_path, RIGHTS | client | addresses, "--oauth-provider", "generic") as address,
+    ):
+        signed_in(browser, address, {"sub": "vera"}, lambda page: expect_refusal(page, tmp_path))
+        signed_in(browser, address, {"sub": "olga"}, expect_allowed)
+
+
+def signed_in(browser: Browser, address: str, answers: dict[str, str], do: Callable[[Page], None]) -> None:
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"{address}?tab=control")
-    page.locator("input[name=username]").fill(user)
-    page.locator("input[name=password]").fill(password)
-    page.locator("input[name=password]").press("Enter")
+    for name, value in answers.items():
+        page.locator(f"input[name={name}]").fill(value)
+    page.locator(f"input[name={list(answers)[-1]}]").press("Enter")
     settled(page)
     open_tab(page, "Control")
     do(page)

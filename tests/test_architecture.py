@@ -24,16 +24,28 @@ WITHOUT_SPARK = (
     "pipeline.alerting",
     "pipeline.audit",
     "pipeline.broker",
+    "pipeline.disk",
     "pipeline.errors",
+    "pipeline.evaluation",
+    "pipeline.experiment",
+    "pipeline.exposure",
     "pipeline.feed_process",
+    "pipeline.fence",
     "pipeline.history",
     "pipeline.jars",
+    "pipeline.kafka_security",
     "pipeline.messages",
     "pipeline.ops",
     "pipeline.producer",
+    "pipeline.lease",
     "pipeline.logs",
+    "pipeline.model_card",
+    "pipeline.model_store",
+    "pipeline.object_store",
     "pipeline.past",
     "pipeline.resets",
+    "pipeline.retention",
+    "pipeline.s3_access",
     "pipeline.serving",
     "pipeline.sightings",
     "pipeline.settings",
@@ -43,11 +55,18 @@ WITHOUT_SPARK = (
     "pipeline.sources.recording",
     "pipeline.sources.replay",
     "pipeline.sources.simulator",
+    "pipeline.soundness",
     "pipeline.status_words",
+    "pipeline.table_store",
     "pipeline.tables",
 )
 # The environment of child processes, as a whole; nobody but `settings` asks for one of its values.
-HANDED_ON = {("pipeline.spark", "update"), ("pipeline.spark", "setdefault"), ("pipeline.feed_process", "items")}
+HANDED_ON = {
+    ("pipeline.spark", "update"),
+    ("pipeline.spark", "setdefault"),
+    ("pipeline.feed_process", "items"),
+    ("pipeline.drill.processes", "items"),
+}
 
 
 def module_name(path: Path) -> str:
@@ -111,10 +130,10 @@ def test_the_pipeline_imports_no_view():
     assert {name: tops(name) & {*VIEWS, *APP_MODULES} for name in modules} == {name: set() for name in modules}
 
 
-def test_only_what_the_supervisor_stands_on_imports_pyspark():
+def test_only_what_the_supervisor_and_the_training_stand_on_imports_pyspark():
     sparks = {name for name in SOURCES if "pyspark" in tops(name) and name.startswith("pipeline")}
     # Nobody imports `workers`: Spark starts it.
-    assert sparks <= {*below("pipeline.supervisor"), "pipeline.workers"}
+    assert sparks <= {*below("pipeline.supervisor"), *below("pipeline.training_run"), "pipeline.workers"}
     assert not sparks & set(WITHOUT_SPARK)
 
 
@@ -145,7 +164,7 @@ def test_the_graph_is_built_without_a_running_spark():
 
 
 def test_the_streams_names_are_those_of_the_stages_in_the_order_of_the_data():
-    assert tuple(stage.name for stage in graph.stages(load({}))) == graph.STREAMS
+    assert tuple(stage.name for stage in graph.stages(load({}))) == (*graph.STREAMS, *graph.OPTIONAL)
 
 
 def test_every_module_is_named_by_what_it_holds():
@@ -158,3 +177,37 @@ def test_a_module_of_the_app_hides_no_other_module(name: str):
     assert name not in sys.stdlib_module_names
     assert name not in dir(builtins)
     assert name not in packages_distributions()
+
+
+# What would run, or rebuild as an object, what came from outside.
+EVALUATING = {"eval", "exec", "compile", "__import__"}
+UNPICKLING = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "jsonpickle", "yaml"}
+SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "pickle.loads", "yaml.load"}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_nothing_from_outside_is_unpickled_evaluated_or_given_to_a_shell(name: str):
+    assert not tops(name) & UNPICKLING
+    for node in ast.walk(SOURCES[name]):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        given = {word.arg: word.value for word in node.keywords}
+        assert called not in EVALUATING | SHELLS, called
+        assert "shell" not in given, f"{called}(shell=…)"
+        assert "allow_pickle" not in given, f"{called}(allow_pickle=…)"
+        assert not called.endswith((".read_pickle", ".to_pickle", "unsafe_load")), called
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_no_connection_is_trusted_unseen(name: str):
+    for node in ast.walk(SOURCES[name]):
+        if isinstance(node, ast.keyword) and node.arg in (
+            "verify",
+            "verify_mode",
+            "check_hostname",
+            "ssl_check_hostname",
+        ):
+            assert not (isinstance(node.value, ast.Constant) and not node.value.value), f"{name}: {node.arg} is off"
+        if isinstance(node, ast.Attribute):
+            assert node.attr not in ("_create_unverified_context", "CERT_NONE"), name

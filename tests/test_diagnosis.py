@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.diagnosis import explain, gist
+from pipeline.errors import DamageError, StreamError
 
 TRACE = """org.apache.spark.sql.streaming.StreamingQueryException: [STREAM_FAILED] Query terminated
 \tat org.apache.spark.sql.execution.streaming.StreamExecution.run(StreamExecution.scala:403)
@@ -46,3 +47,12 @@ def test_the_gist_of_a_text_without_causes_is_its_first_line_and_never_long():
     assert gist("\n  first \nsecond") == "first"
     assert gist("") == "No message."
     assert len(gist("x" * 1_000)) == 300
+
+
+def test_a_damage_names_the_command_that_helps_this_stream_and_is_not_tried_again():
+    for text in ("Incomplete log file", "[CANNOT_LOAD_STATE_STORE.UNCATEGORIZED]", "DELTA_VERSION_NOT_CONTIGUOUS"):
+        _, cure, again = explain(RuntimeError(text), "silver")
+        assert "`contrail reset silver`" in cure
+        assert not again
+    assert explain(DamageError("It is gone.", "Do this.")) == ("It is gone.", "Do this.", False)
+    assert explain(StreamError("It waits.")) == ("It waits.", "", True)

@@ -14,21 +14,22 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline import gold, graph, history, messages, serving, spark, supervisor
+from pipeline import gold, graph, history, messages, s3_access, serving, spark, supervisor
 from pipeline import settings as setting
 from pipeline import tables as lake
 from pipeline.__main__ import _parser
 from pipeline.anomalies import LIMITS
 from pipeline.settings import Settings, load
 from pipeline.sinks import Append
-from pipeline.sources import FIELDS
+from pipeline.sources import FIELDS, opensky
 from pipeline.sources.quota import CREDITS_A_DAY, RESOLUTION_SECONDS
 from pipeline.supervisor import PARTS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
-PAGES = [README, *sorted(DOCS.rglob("*.md"))]
+SECURITY = ROOT / "SECURITY.md"
+PAGES = [README, SECURITY, *sorted(DOCS.rglob("*.md"))]
 CODE = [
     path for folder in ("pipeline", "app", "explore", "streamlit_dashboard") for path in (ROOT / folder).rglob("*.py")
 ]
@@ -165,7 +166,7 @@ def test_the_readme_lists_every_target_of_the_makefile():
 
 @pytest.mark.parametrize("path", PAGE)
 def test_a_page_calls_only_targets_that_exist(path: Path):
-    assert set(re.findall(r"\bmake ([a-z]+)", code_of(path.read_text()))) <= targets()
+    assert set(re.findall(r"\bmake ([a-z][a-z0-9-]*)", code_of(path.read_text()))) <= targets()
 
 
 # Tables, streams, rules
@@ -255,7 +256,7 @@ def test_each_account_of_opensky_stands_with_its_credits():
 
 def test_each_setting_of_the_spark_session_stands_with_its_value():
     told = {row[0].strip("`"): row[1].strip("`") for row in rows((DOCS / "decisions/spark-session.md").read_text())}
-    fixed = spark.SESSION | spark.LOCAL_DISK | spark.S3_PATIENCE
+    fixed = spark.SESSION | spark.LOCAL_DISK | s3_access.HADOOP_PATIENCE
     of_other_places = {"spark.sql.shuffle.partitions", "kafka.fetch.max.wait.ms"}
     assert {name: value for name, value in told.items() if name not in of_other_places} == fixed
 
@@ -271,8 +272,8 @@ def test_each_setting_of_the_spark_session_stands_with_its_value():
         ("silver.md", f"altitude > {history.CRUISE_FLOOR:,.0f} m"),
         ("silver.md", f"up to {('zero', 'one', 'two', 'three', 'four', 'five')[history.BEFORE]} before it"),
         ("silver.md", f"`velocity` × {messages.KMH_PER_MS}"),
-        ("gold.md", f"the newest event time less {gold.LATENESS}"),
-        ("gold.md", f"reports up to {serving.LATENESS.seconds // 60} minutes late"),
+        ("streaming_gold.md", f"the newest event time less {gold.LATENESS}"),
+        ("streaming_gold.md", f"reports up to {serving.LATENESS.seconds // 60} minutes late"),
         ("serving.md", f"| `fresh` | under {serving.FRESH_SECONDS:.0f} s |"),
         ("serving.md", f"| `late` | under {serving.STALE_SECONDS:.0f} s |"),
         ("serving.md", f"silent for more than {serving.SILENT_SECONDS:.0f} s"),
@@ -283,6 +284,26 @@ def test_each_setting_of_the_spark_session_stands_with_its_value():
 )
 def test_a_figure_on_a_page_is_the_one_in_the_code(page: str, words: str):
     assert words in (DOCS / page).read_text()
+
+
+# The threat model
+
+
+def test_each_test_that_keeps_a_boundary_is_there():
+    boundaries = rows(sections(SECURITY)["Boundaries, and what is done at each"])
+    assert len(boundaries) > 10
+    for name, _, kept in boundaries:
+        files = re.findall(r"`(tests/\w+\.py)`", kept)
+        assert files, name
+        assert all((ROOT / file).exists() for file in files), name
+
+
+def test_the_threat_model_names_every_secret_and_says_who_may_act():
+    secrets = {setting.variable(field.name) for field in dataclasses.fields(Settings) if field.metadata["secret"]}
+    told = sections(SECURITY)["Settings that decide"]
+    assert secrets <= set(re.findall(r"`(CONTRAIL_\w+)`", told))
+    assert {"CONTRAIL_OPERATORS", "CONTRAIL_VIEWER_OPEN"} <= set(re.findall(r"`(CONTRAIL_\w+)`", told))
+    assert f"an answer of more than {opensky.LARGEST_ANSWER >> 20} MB" in SECURITY.read_text()
 
 
 # Links and what must not stand anywhere
@@ -316,6 +337,12 @@ def test_every_page_is_reached_from_the_readme():
         linked = {(page.parent / link.partition("#")[0]).resolve() for page in left for link in links(page)}
         left = {page for page in linked if page.suffix == ".md" and page.exists()} - reached
     assert reached == set(PAGES)
+
+
+def test_every_picture_that_a_page_shows_is_there_and_small_enough_for_a_repository():
+    shown = {page.parent / link for page in PAGES for link in links(page) if link.endswith(".png")}
+    assert len(shown) > 10
+    assert {path.name for path in shown if not path.is_file() or path.stat().st_size > 200_000} == set()
 
 
 def test_code_names_only_pages_that_exist():

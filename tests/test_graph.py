@@ -74,6 +74,19 @@ def test_pieces_and_restarts_of_single_streams_change_nothing(spark, settings, l
     assert report.quarantined == 45 * len(POISON)
 
 
+def test_hours_that_silver_takes_at_once_are_not_late_for_gold(spark, settings, lake, producer, monkeypatch):
+    """Silver's batch is two files of other aircraft: whatever of them Gold reads first, its watermark passes the rest."""
+    for answer in simulated(120):
+        producer.send(answer, "simulator", flush=False)
+    producer.send(Answer(0, []), "simulator")
+    take_all(spark, settings, lake, STREAMS[:3])
+    assert len(lake.open(FLIGHTS_ML).file_uris()) > 1
+    monkeypatch.setattr(engine, "LIMITS", {"maxFilesPerTrigger": "1"})
+    take_all(spark, settings, lake, STREAMS[3:])
+    assert_tables_equal_oracle(lake)
+    assert audit(lake).holds
+
+
 def test_the_seed_limits_flag_by_their_own_rules(spark, settings, lake, producer):
     settings = replace(settings, limits="seed")
     for answer in simulated(12):

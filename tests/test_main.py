@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import signal
 import subprocess
 from pathlib import Path
 
-import orjson
 import psutil
 import pytest
 
-from pipeline import ops
-from pipeline.sources.simulator import Sky
+from pipeline import ops, resets
+from pipeline.drill.processes import contrail, descendants, finished, started, wait_until
+from pipeline.lease import FileLock
 from pipeline.tables import Lake
 from tests.comparison import assert_tables_equal_oracle
-from tests.processes import contrail, descendants, finished, started, wait_until
-
-START = 1_790_000_000
-
-
-@pytest.fixture
-def recording(tmp_path: Path) -> Path:
-    """Twenty minutes of a small simulated sky."""
-    path, sky = tmp_path / "sky.jsonl.gz", Sky(80, seed=11)
-    with gzip.open(path, "wb") as file:
-        for number in range(60):
-            answer = sky.answer(START + 20 * number)
-            file.write(orjson.dumps({"time": answer.time, "states": answer.states}) + b"\n")
-    return path
 
 
 def call(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -57,16 +42,17 @@ def test_a_recording_goes_all_the_way_and_every_row_is_accounted_for(tmp_path, r
     told = json.loads(call(tmp_path, "status", "--json").stdout)
     assert {part["state"] for part in told["parts"].values()} <= {"stopped", "done"}
     assert told["parts"]["silver"]["rows_total"] == report["messages"]
+    assert told["parts"]["phase_predictions"]["batches"] == 0  # no model is saved, and nothing lacks for it
     refused = call(tmp_path, "run", "--source", "simulator")
     assert refused.returncode == 1
     assert "holds the sky of the feed 'replay'" in refused.stderr
 
 
-def test_kills_in_the_middle_change_nothing(tmp_path, recording):
-    environment = {"CONTRAIL_DATA": str(tmp_path / "data")}
+def test_kills_in_the_middle_change_nothing_while_house_is_kept_every_three_seconds(tmp_path, recording):
+    environment = {"CONTRAIL_DATA": str(tmp_path / "data"), "CONTRAIL_MAINTENANCE_MINUTES": "0.05"}
     slowly = contrail("run", "--source", "replay", "--file", str(recording), "--speed", "30")
     with started(slowly, environment, tmp_path / "log") as driver:
-        wait_until(lambda: taken(tmp_path, "silver") > 0, 90, "silver's first batch")
+        wait_until(lambda: taken(tmp_path, "silver") > 0, 180, "silver's first batch")
         refused = call(tmp_path, "run", "--source", "replay", "--file", str(recording))
         assert refused.returncode == 1
         assert f"driven by process {driver.pid}" in refused.stderr
@@ -74,7 +60,8 @@ def test_kills_in_the_middle_change_nothing(tmp_path, recording):
         jvm.kill()
         wait_until(lambda: published(tmp_path)["parts"]["silver"]["failures"] > 0, 30, "the dead JVM is noticed")
         before = taken(tmp_path, "silver")
-        wait_until(lambda: taken(tmp_path, "silver") > before, 90, "silver goes on with another JVM")
+        wait_until(lambda: taken(tmp_path, "silver") > before, 180, "silver goes on with another JVM")
+        wait_until(lambda: bool(published(tmp_path)["maintenance"]), 180, "a round of housekeeping")
         family = list(descendants(driver.pid).values())
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
@@ -84,6 +71,13 @@ def test_kills_in_the_middle_change_nothing(tmp_path, recording):
     assert ran.returncode == 0, ran.stdout + ran.stderr
     audited = call(tmp_path, "audit")
     assert audited.returncode == 0, audited.stdout
+    tidied = call(tmp_path, "maintain", "--source", "replay")
+    assert tidied.returncode == 0, tidied.stdout + tidied.stderr
+    assert tidied.stdout.rstrip() in call(tmp_path, "status", "--source", "replay").stdout
+    assert {one["user"] for one in ops.actions(Lake(str(tmp_path / "data" / "lake")), 50)} == {
+        "contrail",
+        "contrail maintain",
+    }
     assert_tables_equal_oracle(Lake(str(tmp_path / "data" / "lake")))
 
 
@@ -108,6 +102,12 @@ def test_an_interrupt_stops_everything_in_order(tmp_path):
         (("quota", "--box", "1,2,3"), ["CONTRAIL_BOX", "'1,2,3'"]),
         (("status",), ["contrail run"]),
         (("audit",), ["start the pipeline"]),
+        (("reset", "silver"), ["nothing to reset"]),
+        (("drill", "--only", "flood"), ["'flood'", "broker"]),
+        (("drill", "--kills", "some"), ["--kills", "'some'"]),
+        (("train",), ["no Silver", "start the pipeline"]),
+        (("train", "--since", "yesterday"), ["--since", "'yesterday'", "UTC"]),
+        (("train", "--rows", "many"), ["--rows", "'many'"]),
         (("topics",), ["CONTRAIL_KAFKA"]),
     ],
 )
@@ -131,3 +131,50 @@ def test_record_writes_a_feed_that_replay_can_play(tmp_path):
     ended = call(tmp_path, "record", str(path), "--source", "simulator", "--aircraft", "20", "--answers", "1")
     assert ended.returncode == 0, ended.stderr
     assert json.loads(path.read_text())["states"]
+
+
+@pytest.fixture
+def stopped_lake(tmp_path: Path) -> Lake:
+    """The lake of a pipeline that has run, as `call` finds it."""
+    lake = Lake(str(tmp_path / "data" / "lake"))
+    list(lake.create())
+    ops.write(lake, ops.STATUS, {"at": 0, "parts": {}})
+    return lake
+
+
+def reset(tmp_path: Path, typed: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    told = {name: value for name, value in os.environ.items() if not name.startswith("CONTRAIL_")}
+    return subprocess.run(
+        contrail("reset", *arguments),
+        input=typed,
+        capture_output=True,
+        text=True,
+        env=told | {"CONTRAIL_DATA": str(tmp_path / "data")},
+    )
+
+
+def test_a_reset_asks_keeps_the_old_checkpoint_and_can_be_undone(tmp_path, stopped_lake):
+    slip = reset(tmp_path, "Silver\n", "silver")
+    assert slip.returncode == 1
+    assert "computed again from the 0 rows of bronze/opensky" in slip.stdout
+    assert "'silver' was not typed" in slip.stderr
+    assert resets.generation(stopped_lake, "silver") == 0
+    assert reset(tmp_path, "silver\n", "silver").returncode == 0
+    assert resets.generation(stopped_lake, "silver") == 1
+    assert resets.generation(stopped_lake, "anomaly_alerts") > 1
+    assert reset(tmp_path, "", "silver", "--undo", "--yes").returncode == 0
+    assert resets.generation(stopped_lake, "silver") == 0
+    again = reset(tmp_path, "", "silver", "--undo", "--yes")
+    assert again.returncode == 1
+    assert "nothing to take back" in again.stderr
+    assert [one["verb"] for one in ops.actions(stopped_lake, 9)] == ["undo reset", "reset"]
+
+
+def test_a_reset_beside_a_running_driver_is_refused_and_says_where_it_is_possible(tmp_path, stopped_lake):
+    driver = FileLock(stopped_lake)
+    driver.take()
+    refused = reset(tmp_path, "", "silver", "--yes")
+    assert refused.returncode == 1
+    assert f"driven by process {os.getpid()}" in refused.stderr
+    assert "Control tab" in refused.stderr
+    driver.free()

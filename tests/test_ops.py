@@ -1,11 +1,8 @@
-"""State files, the lake's memory of its feed, and its one driver."""
+"""State files, the lake's memory of its feed, and the audit log."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -46,25 +43,6 @@ def test_a_recording_from_before_is_refused_as_the_watermark_would_drop_it(tmp_p
         ops.claim_feed(lake, "replay", "morning", 100)
 
 
-def test_a_second_driver_is_refused_with_the_name_of_the_first(tmp_path: Path):
-    program = (
-        "import sys, time; from pipeline import ops; from pipeline.tables import Lake\n"
-        f"lock = ops.DriverLock(Lake({str(tmp_path)!r})); lock.take(); print('taken', flush=True); time.sleep(600)"
-    )
-    first = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
-    try:
-        assert first.stdout is not None
-        assert first.stdout.readline() == "taken\n"
-        with pytest.raises(LakeError, match=f"process {first.pid} on .* since "):
-            ops.DriverLock(Lake(str(tmp_path))).take()
-    finally:
-        os.kill(first.pid, signal.SIGKILL)
-        first.wait()
-    freed = ops.DriverLock(Lake(str(tmp_path)))
-    freed.take()  # the crash freed it
-    freed.free()
-
-
 def test_the_audit_log_keeps_every_action_newest_first(tmp_path):
     lake = Lake(str(tmp_path))
     assert ops.actions(lake, 5) == []
@@ -74,3 +52,20 @@ def test_the_audit_log_keeps_every_action_newest_first(tmp_path):
         file.write(b"half a li")
     assert [one["names"] for one in ops.actions(lake, 2)] == [["stream2"], ["stream1"]]
     assert {*ops.actions(lake, 1)[0]} == {"at", "user", "verb", "names", "outcome"}
+
+
+def test_the_audit_log_on_s3_keeps_what_many_write_at_once(s3_server, bucket):
+    lake = Lake(f"s3a://{bucket}/sky", s3_server.access)
+    with ThreadPoolExecutor(12) as writers:
+        list(writers.map(lambda number: ops.note(lake, "olga", "stop", [f"part{number}"], "asked"), range(60)))
+    assert sorted(one["names"][0] for one in ops.actions(lake, 1000)) == sorted(f"part{number}" for number in range(60))
+
+
+def test_state_files_on_s3_are_as_on_a_disk(s3_server, bucket):
+    lake = Lake(f"s3a://{bucket}/sky", s3_server.access)
+    assert ops.read(lake, ops.STATUS) is None
+    ops.write(lake, ops.STATUS, {"doing": "running"})
+    assert ops.read(lake, ops.STATUS) == {"doing": "running"}
+    ops.claim_feed(lake, "simulator")
+    with pytest.raises(LakeError, match=r"'simulator'.*'opensky'"):
+        ops.claim_feed(lake, "opensky")

@@ -12,6 +12,7 @@ import pytest
 from pipeline import serving
 from pipeline.errors import LakeError
 from pipeline.serving import Reader
+from pipeline.status_words import pipeline_words
 from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake
 from tests.small_lake import NOON, flight, phase, put
 
@@ -77,8 +78,20 @@ def test_a_minute_of_which_only_later_answers_tell_was_not_sampled(small_lake):
     assert minutes[list(PHASES)].iloc[0].isna().all()
 
 
+def test_rates_that_gold_writes_later_than_silver_are_in_the_trend_that_was_carried_on(small_lake):
+    put(small_lake, FLIGHTS_ML, *(flight(60 * minute, "a") for minute in range(30)))
+    put(small_lake, ANOMALY_ALERTS, *(alert(minute, "Spain", 2, 1) for minute in range(-4, 6)))
+    until = NOON + timedelta(minutes=30)
+    behind = serving.trend(Reader(small_lake), NOON, until, pd.DataFrame())
+    assert behind["anomaly_rate"].notna().sum() == 10
+    put(small_lake, ANOMALY_ALERTS, *(alert(minute, "Spain", 4, 1) for minute in range(6, 26)))
+    caught_up = serving.trend(Reader(small_lake), NOON, until, behind)
+    assert caught_up["anomaly_rate"].tolist() == [0.5] * 10 + [0.25] * 20
+
+
 def test_a_known_trend_is_carried_on_and_equals_a_new_one(small_lake):
     put(small_lake, FLIGHTS_ML, *(flight(60 * minute, f"{minute:06x}") for minute in range(30)))
+    put(small_lake, ANOMALY_ALERTS, *(alert(minute, "Spain", 2, 1) for minute in range(-4, 26)))
     reader, until = Reader(small_lake), NOON + timedelta(minutes=30)
     whole = serving.trend(reader, NOON, until, pd.DataFrame())
     assert whole["active"].tolist() == [1] * 30
@@ -128,6 +141,23 @@ def test_age_is_told_from_event_time(age, level):
 def running(at: float, **changes: dict[str, Any]) -> dict[str, Any]:
     parts = {name: {"state": "running", "cause": None} for name in ("feed", "bronze", "silver")}
     return {"at": at, "doing": "running", "parts": parts | changes}
+
+
+@pytest.mark.parametrize("state", ["stopped", "failed"])
+def test_an_optional_stream_that_does_not_run_explains_no_old_data(state):
+    part = {"state": state, "cause": "No model is saved.", "optional": True}
+    assert serving.trouble(running(NOON.timestamp(), phase_predictions=part), NOON.timestamp()) == ""
+
+
+def test_the_pipeline_is_all_running_while_an_optional_stream_is_stopped_but_says_when_it_failed():
+    parts = {"feed": {"state": "running"}, "phase_predictions": {"state": "stopped", "optional": True}}
+    status = {"trouble": None, "doing": "running", "parts": parts}
+    assert pipeline_words(status) == ("all running", "success")
+    parts["phase_predictions"]["state"] = "failed"
+    assert pipeline_words(status) == ("phase_predictions failed", "error")
+    parts["phase_predictions"]["state"] = "running"
+    parts["feed"]["state"] = "stopped"
+    assert pipeline_words(status) == ("1 of 2 running", "warning")
 
 
 def test_old_data_says_why():

@@ -59,7 +59,9 @@ def test_settings_that_are_printed_show_no_secret():
             {
                 "CONTRAIL_OPENSKY_CLIENT_ID": "me",
                 "CONTRAIL_OPENSKY_CLIENT_SECRET": "hush-1",
+                "CONTRAIL_S3_ACCESS_KEY": "k",
                 "CONTRAIL_S3_SECRET_KEY": "hush-2",
+                "CONTRAIL_S3_SESSION_TOKEN": "hush-3",
             }
         )
     )
@@ -208,7 +210,10 @@ CHOSEN = st.builds(
     opensky_client_secret=TEXTS,
     opensky_account=st.none() | st.sampled_from(ACCOUNTS),
     quota_reserve=st.floats(0, 0.9),
-    s3_secret_key=st.none() | TEXTS,
+    s3_access_key=st.just("k"),
+    s3_secret_key=TEXTS,
+    s3_session_token=st.none() | TEXTS,
+    s3_create_bucket=st.booleans(),
     autostart=st.booleans(),
 )
 
@@ -223,11 +228,21 @@ def test_defaults_are_not_handed_on():
     assert as_environment(load({"CONTRAIL_AUTOSTART": "no"})) == {"CONTRAIL_AUTOSTART": "False"}
 
 
+@pytest.mark.parametrize(
+    "half",
+    [{"s3_access_key": "k"}, {"s3_secret_key": "s"}, {"s3_session_token": "t"}],
+)
+def test_half_a_pair_of_keys_is_refused(half):
+    with pytest.raises(SettingError, match="CONTRAIL_S3_ACCESS_KEY"):
+        load({}, **half)
+
+
 def test_another_feed_gets_a_lake_of_its_own(tmp_path: Path):
     started = load({"CONTRAIL_DATA": str(tmp_path), "CONTRAIL_LAKE": "s3a://sky/"})
     other = of_feed(load({"CONTRAIL_DATA": str(tmp_path), "CONTRAIL_LAKE": "s3a://sky/"}, source="opensky"), started)
     assert (other.data_folder, other.lake_root) == (tmp_path / "opensky", "s3a://sky/opensky")
     assert of_feed(started, started) == started
+    assert (started.topic, other.topic) == ("state-vectors", "state-vectors")
     plain = load({}, source="opensky")
     assert of_feed(plain, load({})) == plain
     assert plain.lake_root != load({}).lake_root
@@ -238,3 +253,57 @@ def test_a_recording_is_chosen_by_the_name_of_a_file_in_its_folder(tmp_path: Pat
         (tmp_path / name).touch()
     assert list(recordings(load({"CONTRAIL_RECORDINGS": str(tmp_path)}))) == ["a.jsonl", "b.jsonl.gz"]
     assert recordings(load({"CONTRAIL_RECORDINGS": str(tmp_path / "none")})) == {}
+
+
+def test_another_feed_on_an_existing_kafka_gets_a_topic_of_its_own():
+    started = load({"CONTRAIL_KAFKA": "broker:9092", "CONTRAIL_TOPIC": "sky"})
+    other = of_feed(load({"CONTRAIL_KAFKA": "broker:9092", "CONTRAIL_TOPIC": "sky"}, source="opensky"), started)
+    assert other.topic == "sky-opensky"
+    assert of_feed(started, started).topic == "sky"
+
+
+KAFKA = {"CONTRAIL_KAFKA": "broker:9093"}
+ASKED = {**KAFKA, "CONTRAIL_KAFKA_SECURITY": "SASL_SSL"}
+UNFIT = [
+    ({"CONTRAIL_KAFKA_SECURITY": "SSL"}, "set CONTRAIL_KAFKA to the servers"),
+    (ASKED, "needs a user and a password: set CONTRAIL_KAFKA_USER"),
+    ({**ASKED, "CONTRAIL_KAFKA_USER": "me"}, "set CONTRAIL_KAFKA_PASSWORD"),
+    ({**KAFKA, "CONTRAIL_KAFKA_PASSWORD": "hush"}, "set CONTRAIL_KAFKA_SECURITY to SASL_SSL or SASL_PLAINTEXT"),
+    ({**KAFKA, "CONTRAIL_KAFKA_CA": "ca.pem"}, "set CONTRAIL_KAFKA_SECURITY to SSL or SASL_SSL"),
+    ({**KAFKA, "CONTRAIL_KAFKA_SECURITY": "SSL", "CONTRAIL_KAFKA_KEY": "k.pem"}, "belong together: set both or none"),
+    ({**KAFKA, "CONTRAIL_KAFKA_SECURITY": "SSL", "CONTRAIL_KAFKA_CA": "none.pem"}, "'none.pem', which cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("given", "cure"), UNFIT)
+def test_a_kafka_security_that_lacks_something_or_leaves_something_unused_is_refused(given: dict[str, str], cure: str):
+    with pytest.raises(SettingError, match=cure) as refused:
+        load(given)
+    assert "hush" not in str(refused.value)
+
+
+def test_a_key_of_another_kind_or_for_all_to_read_is_refused_with_the_cure(tmp_path: Path):
+    certificate, key = tmp_path / "own.pem", tmp_path / "own.key"
+    certificate.write_text("-----BEGIN CERTIFICATE-----")
+    key.write_text("-----BEGIN RSA PRIVATE KEY-----")
+    key.chmod(0o600)
+    given = {**KAFKA, "CONTRAIL_KAFKA_SECURITY": "SSL", "CONTRAIL_KAFKA_KEY": str(key)}
+    given["CONTRAIL_KAFKA_CERTIFICATE"] = str(certificate)
+    with pytest.raises(SettingError, match="openssl pkcs8 -topk8"):
+        load(given)
+    key.write_text("-----BEGIN PRIVATE KEY-----")
+    assert load(given).kafka_key == str(key)
+    key.chmod(0o644)
+    with pytest.raises(SettingError, match="chmod 600"):
+        load(given)
+
+
+@pytest.mark.parametrize("name", ["CONTRAIL_OPENSKY_URL", "CONTRAIL_OPENSKY_TOKEN_URL"])
+def test_credentials_do_not_go_in_the_clear(name):
+    account = {"CONTRAIL_OPENSKY_CLIENT_ID": "me", "CONTRAIL_OPENSKY_CLIENT_SECRET": "hush"}
+    with pytest.raises(SettingError, match="in the clear") as refused:
+        load(account | {name: "http://opensky.example"})
+    assert "hush" not in str(refused.value)
+    load(account | {name: "http://127.0.0.1:8000"})
+    load(account | {name: "https://opensky.example"})
+    load({name: "http://opensky.example"})

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import messages, silver
 from pipeline.audit import observed
-from tests import oracle
+from pipeline.drill import oracle
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GOOD: dict[str, Any] = {
@@ -49,6 +49,11 @@ REJECTED = [
     ({"icao24": None}, "icao24 is not 6 hex digits"),
     ({"icao24": 123456}, "a field of the wrong type"),
     (b'{"icao24":"abc123","icao24":"def456"}', "icao24 stands twice"),
+    (b'{"time":1,"icao24":"abc123","icao2\\u0034":"def456"}', "icao24 stands twice"),
+    (b'{"icao24":"abc123","deep":' + b"[" * 100 + b"]" * 100 + b"}", "not a JSON object"),
+    (b'{"long":"' + b"x" * 50_000 + b'","icao24":"abc123"}', "not a JSON object"),
+    (b'{"number":0.' + b"1" * 1_000 + b',"icao24":"abc123"}', "not a JSON object"),
+    (b'{"icao24":"abc123","callsign":"\\ud800"}', "not a JSON object"),
     ({"last_contact": None}, "last_contact is missing"),
     ({"last_contact": 1_790_000_062}, "last_contact is after the answer's time"),
     ({"time": None}, "time is missing"),

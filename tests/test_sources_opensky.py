@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +27,7 @@ STATE = ["4b1814", "SWR1    ", "Switzerland", 99, 100, 8.5, 47.4, 1000, False, 1
 STATE += [None, 1100.0, "1000", False, 0, 4]
 SWISS: Box = (45.8, 5.9, 47.8, 10.5)
 ACCOUNT = ("my-id", "hush-hush")
+DRIP = "the server says a word now and then"
 SILENCE = "the server takes the call and says nothing"
 
 
@@ -52,6 +55,16 @@ class Handler(BaseHTTPRequestHandler):
     def say(self, answer: Any) -> None:
         if answer == SILENCE:
             self.server.closing.wait(10)
+            return
+        if answer == DRIP:
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            while not self.server.closing.wait(0.1):
+                try:
+                    self.wfile.write(b" ")
+                except OSError:
+                    return
             return
         status, body, headers = answer
         self.send_response(status)
@@ -287,3 +300,92 @@ def test_calls_are_made_at_the_plans_interval_and_noted(server, tmp_path):
     assert feed.waits[0] > 90
     assert feed.told[-1]["credits_left"] == 3_000
     assert Ledger(ledger.path, ledger.plan).left == 3_000
+
+
+def test_a_sky_of_a_time_to_come_is_trouble_and_does_not_outlast_those_that_follow(server, ledger):
+    now = int(time.time())
+    server.answers = [sky(now + 86_400, STATE), sky(now, STATE)]
+    feed = polled(server.url, ledger, 2)
+    assert feed.answers == [Answer(now, [STATE])]
+    assert "time to come" in feed.troubles[0]
+
+
+def test_a_clock_that_went_back_is_told(server, ledger):
+    server.answers = [sky(5_000, STATE), sky(1_000, STATE)]
+    feed = polled(server.url, ledger, 2)
+    assert len(feed.answers) == 1
+    assert "went back by 4,000 s" in feed.troubles[-1]
+
+
+@pytest.mark.parametrize("told", ["9" * 5_000, "\u00b2", "-1"])
+def test_headers_that_are_no_sensible_number_are_passed_over(server, ledger, told: str):
+    status, body, _ = sky(100, STATE)
+    server.answers = [
+        (status, body, {"X-Rate-Limit-Remaining": told}),
+        (429, b"", {"X-Rate-Limit-Retry-After-Seconds": told}),
+    ]
+    feed = polled(server.url, ledger, 2)
+    assert len(feed.answers) == 1
+    assert feed.waits[-1] == pytest.approx(600, abs=1)
+
+
+def test_a_token_answer_of_any_size_is_not_read_to_its_end(server, ledger):
+    server.tokens = [(200, b"x" * 1_000_000, {})]
+    feed = polled(server.url, ledger, 1, ACCOUNT)
+    assert "larger than" in feed.troubles[0]
+
+
+def test_an_answer_that_drips_is_given_up(server, ledger, monkeypatch):
+    monkeypatch.setattr(opensky, "ANSWER_SECONDS", 0.5)
+    server.answers = [DRIP]
+    feed = polled(server.url, ledger, 1)
+    assert feed.troubles == ["OpenSky's answer takes longer than 0.5 s"]
+
+
+def test_a_server_without_a_trusted_certificate_gets_neither_secret_nor_token(tmp_path):
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    named = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*made, *named], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    heard: list[str] = []
+
+    class Listening(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.path)
+
+        def do_GET(self) -> None:
+            heard.append(self.path)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listening) as impostor:
+        impostor.socket = context.wrap_socket(impostor.socket, server_side=True)
+        impostor.handle_error = lambda *_: None  # type: ignore[method-assign]
+        threading.Thread(target=impostor.serve_forever, daemon=True).start()
+        address = f"https://127.0.0.1:{impostor.server_port}"
+        for number, account in enumerate((ACCOUNT, (None, None))):
+            words = troubles(
+                OpenSky(Access(address, f"{address}/token", *account), fresh(tmp_path / str(number)), None)
+            )
+            assert "no certificate that this machine trusts" in " ".join(words)
+        impostor.shutdown()
+    assert heard == []
+
+
+def test_a_redirect_takes_neither_secret_nor_token_elsewhere(server, tmp_path):
+    server.tokens = [(307, b"", {"Location": f"{server.url}/elsewhere"})]
+    feed = OpenSky(Access(server.url, f"{server.url}/token", *ACCOUNT), fresh(tmp_path / "quota.json"), None)
+    assert "HTTP 307" in " ".join(troubles(feed))
+    assert [path for path, _ in server.signed_in] == ["/token"]
+    assert server.asked == []
+
+
+def fresh(path: Path) -> Ledger:
+    return Ledger(path, plan("standard", None, 0.1))
+
+
+def troubles(feed: OpenSky) -> list[str]:
+    """What one call of a feed complains of; it brings no answer."""
+    waits, told = iter([False, True]), []
+    assert list(feed.answers(lambda _: next(waits), lambda **more: told.append(str(more.get("trouble"))))) == []
+    return told

@@ -11,15 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from playwright.sync_api import expect, sync_playwright
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from pipeline import ops, serving
+from pipeline.broker import free_port
+from pipeline.drill.processes import started, wait_until
 from pipeline.serving import MINUTE, Reader
 from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake
-from streamlit_dashboard import charts
+from streamlit_dashboard import charts, view
 from streamlit_dashboard.view import Desk, changes
-from tests.browsing import FLAGS, ROOT, answers, chromium, free_port, watched
-from tests.processes import started, wait_until
+from tests.browsing import FLAGS, ROOT, answers, chromium, watched
 from tests.small_lake import NOON, alert, flight, phase, put
 
 PAGE = ROOT / "streamlit_dashboard" / "app.py"
@@ -72,6 +74,35 @@ def test_its_alerts_follow_the_threshold_of_the_sidebar(sky, monkeypatch):
     assert "No country was in alert in this range." in [one.value for one in page.info]
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, "There is no observation in"),
+        ({"CONTRAIL_S3_ENDPOINT": "http://127.0.0.1:1"}, "does not answer"),
+        ({"CONTRAIL_S3_SECRET_KEY": "guessed"}, "do not belong together"),
+        ({"CONTRAIL_LAKE": "s3a://nowhere"}, "There is no bucket 'nowhere'"),
+    ],
+)
+def test_a_lake_on_s3_that_is_empty_or_cannot_be_read_is_a_sentence(s3_server, bucket, monkeypatch, change, words):
+    for name, value in (s3_server.environment(bucket) | change).items():
+        monkeypatch.setenv(name, value)
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert not page.exception
+    assert words in "".join(one.value for one in [*page.main.error, *page.main.info])
+
+
+def test_a_lake_on_s3_shows_its_figures(s3_server, bucket, monkeypatch):
+    lake = Lake(f"s3a://{bucket}/sky", s3_server.access)
+    list(lake.create())
+    put(lake, FLIGHTS_ML, *(flight(60 * minute + 20, "abc123") for minute in range(5)))
+    put(lake, FLIGHT_PHASE_COUNTS, *(phase(minute, "CRUISE", 1, 9000.0, 1) for minute in range(5)))
+    put(lake, ANOMALY_ALERTS, *(alert(minute, "Atlantis", 1, 2) for minute in range(5)))
+    for name, value in s3_server.environment(bucket).items():
+        monkeypatch.setenv(name, value)
+    page = shown(lake, monkeypatch)
+    assert page.metric[0].value == "1"
+
+
 def test_what_it_says_of_the_pipeline_is_what_the_supervisor_published(sky, monkeypatch):
     status = {"at": 0.0, "doing": "stopped", "source": "simulator", "trouble": None, "parts": {}}
     ops.write(sky, ops.STATUS, status)
@@ -83,12 +114,12 @@ def test_what_it_says_of_the_pipeline_is_what_the_supervisor_published(sky, monk
 def test_a_minute_that_was_not_sampled_is_a_gap_and_the_running_one_stands_apart(sky):
     desk = Desk(sky)
     desk.versions()
-    view = desk.view(60 * MINUTE, 10, 5)
-    assert view is not None
-    runs = list(charts.runs(view.minutes))
+    seen = desk.view(60 * MINUTE, 10, 5)
+    assert seen is not None
+    runs = list(charts.runs(seen.minutes))
     assert [len(run) for run in runs] == [5, 4, 1]
     assert runs[2]["state"].tolist() == ["running"]
-    drawn = [one for one in charts.stacked(view.minutes).data if one.name == "Cruise"]
+    drawn = [one for one in charts.stacked(seen.minutes).data if one.name == "Cruise"]
     assert len({one.stackgroup for one in drawn}) == 3
     gap = pd.Timestamp(NOON + 5 * MINUTE)
     assert not [one for one in drawn if pd.Timestamp(one.x[0]) <= gap < pd.Timestamp(one.x[-1])]
@@ -97,11 +128,11 @@ def test_a_minute_that_was_not_sampled_is_a_gap_and_the_running_one_stands_apart
 def test_no_figure_has_a_change_without_the_minute_before(sky):
     desk = Desk(sky)
     desk.versions()
-    view = desk.view(60 * MINUTE, 10, 5)
-    assert view is not None
-    assert view.headline is not None
-    lone = view.minutes.assign(altitude_meters=np.where(view.minutes.index < view.headline.window_start, np.nan, 1.0))
-    assert changes(type(view)(**{**vars(view), "minutes": lone}))["altitude_meters"] is None
+    seen = desk.view(60 * MINUTE, 10, 5)
+    assert seen is not None
+    assert seen.headline is not None
+    lone = seen.minutes.assign(altitude_meters=np.where(seen.minutes.index < seen.headline.window_start, np.nan, 1.0))
+    assert changes(type(seen)(**{**vars(seen), "minutes": lone}))["altitude_meters"] is None
 
 
 @pytest.mark.parametrize("trouble", ["empty", "gone", "garbled", "no lake"])
@@ -122,6 +153,7 @@ def test_a_lake_that_cannot_be_read_gives_a_sentence(sky, tmp_path, monkeypatch,
 
 
 def test_a_lake_that_vanishes_while_it_is_looked_at_gives_a_sentence(sky, monkeypatch):
+    monkeypatch.setattr(view, "SHARED_SECONDS", 0.0)
     page = shown(sky, monkeypatch)
     assert page.metric
     Path(sky.root).rename(Path(sky.root).with_name("elsewhere"))
@@ -129,6 +161,19 @@ def test_a_lake_that_vanishes_while_it_is_looked_at_gives_a_sentence(sky, monkey
     assert not page.exception
     assert not page.metric
     assert any(sky.root in one.value for one in (*page.info, *page.error))
+
+
+def test_one_look_at_the_tables_serves_all_who_ask_at_the_same_time_and_the_next_one_sees_what_is_new(sky, monkeypatch):
+    desk, looks = Desk(sky), []
+    refresh = desk._reader.refresh
+    monkeypatch.setattr(desk._reader, "refresh", lambda table: looks.append(table.name) or refresh(table))
+    monkeypatch.setattr(view, "SHARED_SECONDS", 3600.0)
+    first = [desk.versions() for _ in range(20)]
+    assert len(looks) == len(serving.FOLLOWED)
+    put(sky, FLIGHTS_ML, flight(620, "ffffff"))
+    monkeypatch.setattr(view, "SHARED_SECONDS", 0.0)
+    assert desk.versions() == (first[0][0] + 1, *first[0][1:])
+    assert desk.newest == NOON + timedelta(seconds=620)
 
 
 def test_a_wrong_setting_gives_its_sentence(sky, monkeypatch):
@@ -156,8 +201,22 @@ def test_the_page_follows_the_lake_without_a_reload_and_asks_no_other_host(sky, 
             page.goto(address)
             active = page.get_by_test_id("stMetric").first
             expect(active).to_contain_text("10", timeout=60_000)
-            expect(page.get_by_test_id("stPlotlyChart")).to_have_count(5)
+            expect(page.get_by_test_id("stPlotlyChart")).to_have_count(5, timeout=30_000)
             put(sky, FLIGHTS_ML, flight(620, "ffffff"), flight(680, "000000"))
             put(sky, FLIGHT_PHASE_COUNTS, *(phase(11, name, 5) for name in PHASES))
             expect(active).to_contain_text("12", timeout=60_000)
         browser.close()
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.5", ""])
+def test_on_more_than_loopback_it_shows_the_cure_unless_it_may_be_open(sky, monkeypatch, address):
+    monkeypatch.setenv("CONTRAIL_LAKE", sky.root)
+    config.set_option("server.address", address or None)
+    try:
+        page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+        assert not page.metric
+        assert "--server.address 127.0.0.1" in page.error[0].value
+        monkeypatch.setenv("CONTRAIL_VIEWER_OPEN", "yes")
+        assert AppTest.from_file(str(PAGE), default_timeout=60).run().metric
+    finally:
+        config.set_option("server.address", "127.0.0.1")

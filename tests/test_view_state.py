@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "app"))
 
 from view_state import PARAMETERS, ViewState, read, written
 
+from explore.brush import Brushes
+
 FULL = {
     "tab": "map",
     "theme": "dark",
@@ -28,7 +30,10 @@ FULL = {
     "until": datetime(2026, 11, 24, 7, 0, tzinfo=UTC),
     "asof": datetime(2026, 11, 23, 0, 0, tzinfo=UTC),
     "compare": True,
+    "view": "tables",
     "figure": "phases",
+    "query": "altitude_bands",
+    "brushed": Brushes((("altitude_meters", (2_000, 9_000)),), (-10.5, 40, 5, 52)),
 }
 
 
@@ -50,6 +55,11 @@ def test_what_is_at_its_default_does_not_stand_in_the_address():
         "tab=admin",
         "theme=neon",
         "range=2h",
+        "view=sql",
+        "query=SELECT+1",
+        "brushed=altitude:9000..2000",
+        "brushed=colour:1..2",
+        "brushed=area:1,2,3",
         "phases=CRUISE,FLYING",
         "countries=" + ";".join(["x"] * 51),
         "countries=" + "x" * 61,
