@@ -89,6 +89,15 @@ def _tile(snapshot: Snapshot, passport: Passport) -> TilePicture:
     return TilePicture(words, how, columns, (series.index[0], series.index[-1]), (low - room, high + room))
 
 
+def drawn_alike(one: TilePicture, other: TilePicture | None) -> bool:
+    """Whether both have the same line: what is drawn already need not be sent again."""
+    if one is other or other is None or one.columns is None or other.columns is None:
+        return one is other
+    return one.across == other.across and all(
+        np.array_equal(values, other.columns[name], equal_nan=True) for name, values in one.columns.items()
+    )
+
+
 def _trend(snapshot: Snapshot, passport: Passport) -> pd.Series[float]:
     """A figure in each full minute of the last hour; NaN where it is missing or the minute is still running."""
     for frame in (snapshot.trend, snapshot.minutes):

@@ -20,7 +20,16 @@ from live_figures import (
     stacked,
     state_strip,
 )
-from live_picture import MinutesPicture, PhasesPicture, caption, minutes_of, phases_of, tiles_of
+from live_picture import (
+    MinutesPicture,
+    PhasesPicture,
+    TilePicture,
+    caption,
+    drawn_alike,
+    minutes_of,
+    phases_of,
+    tiles_of,
+)
 from look import CARD, NUMBERS, QUIET
 from passports import PASSPORTS, Passport
 from plain_text import plain
@@ -60,8 +69,8 @@ class LiveTab:
         is_same_range = ranged == self._shown[1]
         self._shown, self._latest = (snapshot.version, ranged), snapshot
         update(self._caption, object=plain(snapshot.trouble) or caption(snapshot))
-        is_same = snapshot.minutes is before.minutes and snapshot.trend is before.trend
-        if not is_same:
+        is_same = snapshot.minutes is before.minutes
+        if not (is_same and snapshot.trend is before.trend):
             for tile in self._tiles:
                 tile.show(snapshot)
         if len(snapshot.minutes) and not is_same:
@@ -121,6 +130,7 @@ class Tile:
 
     def __init__(self, passport: Passport, open_passport: Any) -> None:
         self._passport = passport
+        self._shown: TilePicture | None = None
         self._value = pmui.Typography("–", variant="h4", sx=NUMBERS, margin=0, css_classes=[f"figure-{passport.name}"])
         self._moved = pmui.Typography("no trend yet", variant="body2", sx=QUIET, margin=0)
         self._source, self._span, self._height = spark_source(), Range1d(0, 1), Range1d(0, 1)
@@ -142,10 +152,11 @@ class Tile:
 
     def show(self, snapshot: Snapshot) -> None:
         """Show the snapshot's value and trend."""
-        picture = tiles_of(snapshot)[self._passport.name]
+        before, picture = self._shown, tiles_of(snapshot)[self._passport.name]
+        self._shown = picture
         update(self._value, object=picture.value)
         update(self._moved, object=picture.moved)
-        if picture.columns and picture.across and picture.up:
+        if picture.columns and picture.across and picture.up and not drawn_alike(picture, before):
             self._source.data = dict(picture.columns)
             self._span.update(start=picture.across[0], end=picture.across[1])
             self._height.update(start=picture.up[0], end=picture.up[1])
