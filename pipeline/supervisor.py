@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 import os
 import queue
@@ -16,21 +15,18 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from pipeline import model_store, object_store, ops, resets, soundness, spark, table_store
-from pipeline.broker import Broker, create_topic
-from pipeline.diagnosis import explain
 from pipeline.errors import ContrailError, FeedError, StreamError
 from pipeline.feed_process import FeedProcess
+from pipeline.footing import Footing
 from pipeline.graph import OPTIONAL, STREAMS, Stage, stages
 from pipeline.housekeeping import Housekeeping
-from pipeline.kafka_security import security_of
 from pipeline.lease import lock_of
+from pipeline.part import GRACE_SECONDS, Part
 from pipeline.settings import Settings
 from pipeline.sources.replay import Replay
 from pipeline.stream_status import StreamStatus
@@ -41,10 +37,6 @@ PARTS = (FEED, *STREAMS, *OPTIONAL)
 BEAT_SECONDS = 0.5
 PUBLISH_SECONDS = 1.0
 S3_PUBLISH_SECONDS = 3.0  # each time is a request that may cost money
-STALLED_SECONDS = 60.0
-LONGEST_BACKOFF_SECONDS = 60.0
-GRACE_SECONDS = 10.0
-HOPELESS_FAILURES = 4
 PATIENT_MS = 1000
 TABLES_SECONDS = 5.0
 NICENESS = 5
@@ -54,41 +46,23 @@ UNCERTAIN = "S3 does not answer, so it is not certain that this driver still has
 log = logging.getLogger("contrail")
 
 
-@dataclass
-class _Part:
-    """What the supervisor keeps of a stream: its query, and when a failed one is tried again."""
-
-    status: StreamStatus
-    query: StreamingQuery | None = None
-    retry_at: float = 0.0
-    batch: int = -1
-    read: tuple[int, str] = (-1, "")
-    batch_since: float = 0.0
-
-
 class Supervisor:
     """One driver of one lake. `open` it, ask for parts to run, `close` it."""
 
     def __init__(self, settings: Settings, say: Callable[[str], None] = print, archive: str | None = None) -> None:
         self.settings = settings
         self.patience_seconds = GRACE_SECONDS
-        self._archive = archive
         self.lake: Lake = lake_of(settings)
         self._say_to = say
         self._doing = "stopped"
         self._stages: dict[str, Stage] = {}
-        self._parts = {name: _Part(StreamStatus(name, optional=name in OPTIONAL)) for name in PARTS}
+        self._parts = {name: Part(name, optional=name in OPTIONAL) for name in PARTS}
         self._wanted: set[str] = set()
         self._asked: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
-        self._spark: SparkSession | None = None
-        self._has_jvm = False
-        self._lock = lock_of(self.lake, settings.lease_seconds, self._end_writing)
-        self._broker = Broker(settings.data_folder / "kafka", settings.cache_folder) if settings.kafka is None else None
-        self._topic_made = False
+        self._lock = lock_of(self.lake, settings.lease_seconds, lambda: self._footing.end_writing())
+        self._footing = Footing(settings, self.lake, self._lock, self._announce, archive)
         self._feed = FeedProcess(settings)
         self._housekeeping = Housekeeping(self.lake, settings)
-        self._setup_retry_at = 0.0
-        self._setup_failures = 0
         self._trouble: tuple[str, str] | None = None
         self._published = 0.0
         self._tables_seen = 0.0
@@ -159,9 +133,8 @@ class Supervisor:
 
     def failed(self) -> StreamStatus | None:
         """A part that failed and is not tried again, or in vain for `HOPELESS_FAILURES` times."""
-        failed = [part for part in self._parts.values() if part.status.state == "failed" and not part.status.optional]
-        hopeless = (p.status for p in failed if p.retry_at == float("inf") or p.status.failures >= HOPELESS_FAILURES)
-        return next(hopeless, None)
+        needed = (part for part in self._parts.values() if not part.status.optional)
+        return next((part.status for part in needed if part.is_hopeless()), None)
 
     def lost(self) -> str:
         """Who has taken the lake from this driver, as a sentence; it has stopped then. Empty while it is this driver's."""
@@ -169,14 +142,15 @@ class Supervisor:
 
     def status(self) -> dict[str, Any]:
         """All there is to know now, as published under `ops/`; never waits."""
+        trouble = self._trouble or self._footing.trouble
         return {
             "at": time.time(),
             "pid": os.getpid(),
             "source": self.settings.source,
             "lake": self.lake.root,
-            "kafka": self._servers() or None,
+            "kafka": self._footing.servers or None,
             "doing": self._doing,
-            "trouble": self._trouble and {"cause": self._trouble[0], "cure": self._trouble[1]},
+            "trouble": trouble and {"cause": trouble[0], "cure": trouble[1]},
             "maintenance": self._housekeeping.told,
             "parts": {name: dataclasses.asdict(part.status) for name, part in self._parts.items()},
         }
@@ -218,7 +192,7 @@ class Supervisor:
                 if asked is None:
                     break
                 self._answer(*asked)
-                self._publish(now=True)
+                self._publish_now()
                 if not self._asked.empty():
                     continue
             try:
@@ -237,12 +211,9 @@ class Supervisor:
 
     def _want(self, names: Iterable[str]) -> None:
         for name in names:
-            part = self._parts[name]
             self._wanted.add(name)
-            part.retry_at, part.status.failures = 0.0, 0
-            if part.status.state in ("stopped", "failed", "done"):
-                self._set(part, "starting")
-        self._setup_retry_at = 0.0
+            self._parts[name].want()
+        self._footing.want()
 
     def _unwant(self, names: Iterable[str]) -> None:
         for name in names:
@@ -250,15 +221,14 @@ class Supervisor:
             part = self._parts[name]
             if name == FEED:
                 self._stop_feed()
-            elif part.query is not None:
-                self._stop_query(part)
-            self._set(part, "stopped")
+            part.stop_query(self._publish_now)
+            part.set("stopped")
 
     def _reset(self, stream: str) -> None:
         resets.reset(self.lake, stream)
         table_store.note(self.lake)
-        if self._spark is not None:
-            spark.forget_tables(self._spark)
+        if self._footing.spark is not None:
+            spark.forget_tables(self._footing.spark)
 
     def _standing_still(self, names: Iterable[str], do: Callable[[], None]) -> None:
         """Do something while these streams do not run."""
@@ -276,78 +246,35 @@ class Supervisor:
         if not self._lock.certain():
             self._trouble = (UNCERTAIN, "The streams wait, and go on by themselves when S3 answers again.")
             return
-        if self._trouble and self._trouble[0] == UNCERTAIN:
-            self._trouble = None
+        self._trouble = None
         for part in self._parts.values():
-            if part.query is not None:
-                self._look_at_query(part)
+            part.look()
         self._look_at_tables()
         self._look_at_feed()
         self._keep_house()
-        if self._wanted and self._broker is not None and self._topic_made and not self._broker.alive():
-            self._prepared([FEED])
         due = [name for name in PARTS if name in self._wanted and self._is_due(name)]
-        if due and self._prepared(due):
+        needed = bool(due) or (bool(self._wanted) and self._footing.lost_broker())
+        streams = bool({*due} - {FEED})
+        if needed and self._footing.is_there(for_streams=streams, meanwhile=self._start_feed_early):
             for name in filter(self._is_due, due):
                 self._try_to_start(name)
 
     def _keep_house(self) -> None:
         """Begin what housekeeping is due; a feed that would go beyond the disk's budget waits."""
-        self._housekeeping.tend(self._spark, self._servers())
+        self._housekeeping.tend(self._footing.spark, self._footing.servers)
         if self._housekeeping.full and self._feed.started:
             self._stop_feed()
-            self._fail(self._parts[FEED], FeedError(self._housekeeping.full))
+            self._parts[FEED].fail(FeedError(self._housekeeping.full))
 
     def _is_due(self, name: str) -> bool:
         part = self._parts[name]
         running = self._feed.started if name == FEED else part.query is not None
-        return not running and part.status.state != "done" and time.time() >= part.retry_at
+        return not running and part.is_due()
 
-    def _prepared(self, due: list[str]) -> bool:
-        """Whether broker, topic, tables and (for streams) Spark are there; trouble is kept, and tried again later."""
-        if time.time() < self._setup_retry_at:
-            return False
-        try:
-            if self._broker is not None and not self._broker.alive():
-                self._topic_made = False
-                self._say("starting Kafka")
-                self._broker.stop()
-                self._broker.start(self._say)
-            if not self._topic_made:
-                self._make_topic()
-                self._topic_made = True
-            if self._spark is None and due != [FEED]:
-                self._start_spark()
-        except Exception as error:
-            self._set_up_failed(error)
-            return False
-        self._setup_failures, self._trouble = 0, None
-        return True
-
-    def _make_topic(self) -> None:
-        chosen = self.settings
-        create_topic(self._servers(), chosen.topic, chosen.topic_partitions, security_of(chosen))
-
-    def _start_spark(self) -> None:
+    def _start_feed_early(self) -> None:
+        """Data may gather while Spark starts."""
         if FEED in self._wanted and not self._feed.started and self._parts[FEED].status.state != "done":
-            self._try_to_start(FEED)  # data may gather while Spark starts
-        self._say("making the tables")
-        list(self.lake.create())
-        table_store.note(self.lake)
-        self._say("starting Spark")
-        self._publish(now=True)
-        self._has_jvm = True
-        self._spark = spark.session(self.settings, self._say, self._archive)
-        self._lock.watch(spark.jvm_process())
-        self._say("starting the streams")
-
-    def _set_up_failed(self, error: Exception) -> None:
-        self._setup_failures += 1
-        cause, cure, _ = explain(error)
-        self._trouble = (cause, cure)
-        self._setup_retry_at = time.time() + _backoff(self._setup_failures)
-        self._say(f"{cause} {cure}".strip())
-        log.warning("Set-up failed: %s", error)
+            self._try_to_start(FEED)
 
     def _try_to_start(self, name: str) -> None:
         part = self._parts[name]
@@ -355,15 +282,18 @@ class Supervisor:
             if name == FEED:
                 if self._housekeeping.full:
                     raise FeedError(self._housekeeping.full)
-                self._feed.start(self._servers())
+                self._feed.start(self._footing.servers)
             else:
-                assert self._spark is not None
+                assert self._footing.spark is not None
                 self._check(self._stages[name])
-                part.query = spark.start(self._spark, self._stages[name], self.lake, self.settings, self._servers())
-                part.batch, part.batch_since = -1, time.time()
-            self._set(part, "running")
+                part.run(
+                    spark.start(
+                        self._footing.spark, self._stages[name], self.lake, self.settings, self._footing.servers
+                    )
+                )
+            part.set("running")
         except Exception as error:
-            self._fail(part, error)
+            part.fail(error)
         if all(self._parts[one].status.state in ("running", "stopped", "done") for one in PARTS):
             self._say("running")
 
@@ -387,8 +317,8 @@ class Supervisor:
         for name, stage in self._stages.items():
             part = self._parts[name]
             if part.query is not None and not lost.isdisjoint((stage.reads, stage.sink.table)):
-                self._stop_query(part)
-                self._fail(part, self._damage(stage))
+                part.stop_query(self._publish_now)
+                part.fail(self._damage(stage))
 
     def _damage(self, stage: Stage) -> object:
         try:
@@ -397,75 +327,11 @@ class Supervisor:
             return error
         return "A table was damaged, and is whole again."
 
-    def _look_at_query(self, part: _Part) -> None:
-        query = part.query
-        assert query is not None
-        if not query.isActive:
-            error = query.exception()
-            part.query = None
-            self._fail(part, error or "The query ended without a word.")
-            return
-        self._read_progress(part, query)
-        busy = query.status["isTriggerActive"]
-        stalled = busy and time.time() - part.batch_since > STALLED_SECONDS
-        if not busy:
-            part.batch_since = time.time()
-        self._set(part, "stalled" if stalled else "running")
-
-    def _read_progress(self, part: _Part, query: StreamingQuery) -> None:
-        """Take every batch since the last look. (The JVM's own objects: pyspark's copies cost 40 calls each.)"""
-        last = query._jsq.lastProgress()
-        if last is None or (last.batchId(), last.timestamp()) == part.read:
-            return
-        part.read = (last.batchId(), last.timestamp())
-        several = last.batchId() > part.batch + 1 or last.numInputRows() == 0
-        for progress in query._jsq.recentProgress() if several else [last]:
-            self._take(part, json.loads(progress.json()))
-
-    def _take(self, part: _Part, progress: dict[str, Any]) -> None:
-        part.status.take_backlog(progress)
-        batch = int(progress["batchId"])
-        if batch > part.batch and int(progress["numInputRows"]) > 0:
-            part.batch, part.batch_since = batch, time.time()
-            part.status.take_batch(progress)
-
-    def _fail(self, part: _Part, error: object) -> None:
-        cause, cure, again = explain(error, part.status.name)
-        part.status.failures += 1
-        part.status.cause, part.status.cure = cause, cure
-        part.retry_at = time.time() + _backoff(part.status.failures) if again else float("inf")
-        self._set(part, "failed")
-        log.warning("%s failed: %s %s", part.status.name, cause, cure)
-        log.info("%s failed with: %s", part.status.name, error)
-
-    def _end_writing(self) -> None:
-        """Called by the lease, on its thread: the lake may be another driver's. A JVM that others started is left alone."""
-        if self._has_jvm:
-            spark.kill_jvm()
-
     def _notice_dead_jvm(self) -> None:
-        if self._spark is None or spark.jvm_alive():
-            return
-        log.warning("The Spark driver's JVM died; it is started again.")
-        for part in self._parts.values():
-            if part.query is not None:
-                part.query = None
-                self._fail(part, "Py4JNetworkError")
-        spark.forget_jvm()
-        self._lock.watch(0)
-        self._spark = None
-
-    def _stop_query(self, part: _Part) -> None:
-        query, part.query = part.query, None
-        assert query is not None
-        self._set(part, "stopping")
-        self._publish(now=True)
-        with contextlib.suppress(Exception):  # a dead JVM has stopped already
-            deadline = time.monotonic() + GRACE_SECONDS
-            while query.isActive and query.status["isTriggerActive"] and time.monotonic() < deadline:
-                time.sleep(0.02)
-            self._read_progress(part, query)
-            query.stop()
+        if self._footing.notice_dead_jvm():
+            for part in self._parts.values():
+                if part.query is not None:
+                    part.fail("Py4JNetworkError")
 
     def _drain(self) -> None:
         for name, stage in self._stages.items():
@@ -473,37 +339,38 @@ class Supervisor:
             self._wanted.discard(name)
             if part.status.optional and part.query is None:
                 continue  # nobody wanted it, or it could not
-            if self._spark is None:
+            if self._footing.spark is None:
                 raise StreamError("Spark does not run, so nothing can be taken to its end.")
             self._say(f"{name}: taking what is left")
             if part.query is not None and stage.every_ms > PATIENT_MS:
-                self._stop_query(part)  # it would sleep until its next look
+                part.stop_query(self._publish_now)  # it would sleep until its next look
             if part.query is not None:
                 # Stopped now, it would lose the batch that it is at, and take it again.
                 self._until_done(part, part.query, part.query.processAllAvailable)
-                self._stop_query(part)
+                part.stop_query(self._publish_now)
             else:
-                query = spark.start(self._spark, stage, self.lake, self.settings, self._servers(), once=True)
+                query = spark.start(
+                    self._footing.spark, stage, self.lake, self.settings, self._footing.servers, once=True
+                )
                 self._until_done(part, query, query.awaitTermination)
             part.status.backlog = 0
-            self._set(part, "stopped")
+            part.set("stopped")
 
-    def _until_done(self, part: _Part, query: StreamingQuery, wait: Callable[[], object]) -> None:
+    def _until_done(self, part: Part, query: StreamingQuery, wait: Callable[[], object]) -> None:
         """Wait for a query's end, showing its progress. Raises StreamError when it fails."""
-        self._set(part, "running")
+        part.set("running")
         waiting: Future[None] = Future()
         threading.Thread(target=lambda: self._answer(wait, waiting), name="drain", daemon=True).start()
         while not waiting.done():
             time.sleep(BEAT_SECONDS)
             if not self._lock.certain():
                 raise StreamError(self._lock.lost() or UNCERTAIN)
-            self._read_progress(part, query)
+            part.read_progress(query)
             self._publish()
         if (error := query.exception()) is not None:
-            part.query = None
-            self._fail(part, error)
+            part.fail(error)
             raise StreamError(f"{part.status.name} failed: {part.status.cause} {part.status.cure}")
-        self._read_progress(part, query)
+        part.read_progress(query)
 
     def _claim_feed(self) -> None:
         if self.settings.source == "replay":
@@ -521,14 +388,14 @@ class Supervisor:
             part.status.cause = report.get("trouble")
         code = self._feed.ended()
         if code == 0 and report.get("ended") == "done":
-            self._set(part, "done")
+            part.set("done")
         elif code is not None:
             words = report.get("trouble") or f"The feed ended with code {code}; see logs/feed.log."
-            self._fail(part, FeedError(words))
+            part.fail(FeedError(words))
 
     def _stop_feed(self) -> None:
         if self._feed.started:
-            self._set(self._parts[FEED], "stopping")
+            self._parts[FEED].set("stopping")
             self._feed.stop(GRACE_SECONDS)
 
     def _shut_down(self) -> None:
@@ -536,31 +403,22 @@ class Supervisor:
         self._unwant([FEED])
         self._unwant(reversed((*STREAMS, *OPTIONAL)))
         self._housekeeping.stop()
-        if self._spark is not None:
-            with contextlib.suppress(Exception):
-                self._spark.stop()
-            spark.end_jvm(self.patience_seconds)
-            self._lock.watch(0)
-            self._spark = None
-        if self._broker is not None:
-            self._broker.stop()
+        self._footing.close(self.patience_seconds)
         self._doing = "stopped"
         if self._lock.lost():
             self._trouble = (self._lock.lost(), "")
         self._publish(now=True)
 
-    def _servers(self) -> str:
-        if self.settings.kafka is not None:
-            return self.settings.kafka
-        return self._broker.servers if self._broker is not None and self._broker.alive() else ""
-
-    def _set(self, part: _Part, state: str) -> None:
-        if part.status.state != state:
-            part.status.state, part.status.since = state, time.time()
-
     def _say(self, doing: str) -> None:
         self._doing = doing
         self._say_to(doing)
+
+    def _announce(self, doing: str) -> None:
+        self._say(doing)
+        self._publish_now()
+
+    def _publish_now(self) -> None:
+        self._publish(now=True)
 
     def _publish(self, *, now: bool = False) -> None:
         every = S3_PUBLISH_SECONDS if self.lake.on_s3 else PUBLISH_SECONDS
@@ -580,7 +438,3 @@ def known(names: Iterable[str]) -> tuple[str, ...]:
         if name not in PARTS:
             raise StreamError(f"There is no stream {name!r}; there are {', '.join(PARTS)}.")
     return chosen
-
-
-def _backoff(failures: int) -> float:
-    return float(min(LONGEST_BACKOFF_SECONDS, 2.0 ** min(failures, 10)))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline import gold, graph, history, messages, s3_access, serving, spark, supervisor
+from pipeline import gold, graph, history, messages, part, s3_access, serving, spark, stream_status, supervisor
 from pipeline import settings as setting
 from pipeline import tables as lake
 from pipeline.__main__ import _parser
@@ -206,8 +206,8 @@ def test_the_operator_reads_the_name_of_every_part():
 
 
 def test_the_operator_reads_the_name_of_every_state():
-    source = inspect.getsource(supervisor)
-    states = set(re.findall(r'_set\([^"\n]*"(\w+)"', source)) | set(re.findall(r'state: str = "(\w+)"', source))
+    source = inspect.getsource(supervisor) + inspect.getsource(part) + inspect.getsource(stream_status)
+    states = set(re.findall(r'\.set\([^"\n]*"(\w+)"', source)) | set(re.findall(r'state: str = "(\w+)"', source))
     told = first_cells(sections(DOCS / "operations.md")["States"])
     assert states <= set(told)
     assert all(f'"{state}"' in source for state in told)
@@ -277,8 +277,8 @@ def test_each_setting_of_the_spark_session_stands_with_its_value():
         ("serving.md", f"| `fresh` | under {serving.FRESH_SECONDS:.0f} s |"),
         ("serving.md", f"| `late` | under {serving.STALE_SECONDS:.0f} s |"),
         ("serving.md", f"silent for more than {serving.SILENT_SECONDS:.0f} s"),
-        ("operations.md", f"running for more than {supervisor.STALLED_SECONDS:.0f} s"),
-        ("operations.md", f"up to {supervisor.LONGEST_BACKOFF_SECONDS:.0f} s"),
+        ("operations.md", f"running for more than {part.STALLED_SECONDS:.0f} s"),
+        ("operations.md", f"up to {part.LONGEST_BACKOFF_SECONDS:.0f} s"),
         ("decisions/state-api.md", f"at most {history.AIRCRAFT.itemsize} bytes for an aircraft"),
     ],
 )
