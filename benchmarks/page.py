@@ -71,10 +71,13 @@ def measure(folder: Path, seconds: float) -> PageCosts:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         page = browser.new_page()
         usable = first_use(page, address)
+        print(f"  usable after {usable:.2f} s", flush=True)
         alone, cores_alone = looked_at(page, folder, server, seconds)
+        print(f"  alone: {[round(one, 2) for one in alone]} s, {cores_alone:.2f} core", flush=True)
         before = server.memory_info().rss / 2**20
         crowd = Crowd(address)
         crowded, cores_crowded = looked_at(page, folder, server, 2 * seconds)
+        print(f"  with {SESSIONS} more: {[round(one, 2) for one in crowded]} s, {cores_crowded:.2f} core", flush=True)
         crowd.leave()
         left = wait_until_alone(page)
         after = server.memory_info().rss / 2**20

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).parents[1]
+LAST_WORDS = 30
 
 
 @contextmanager
@@ -30,6 +31,9 @@ def running(
                 break
             time.sleep(0.5)
         yield psutil.Process(process.pid)
+    except Exception:
+        print("The server's last words:", *log.read_text(errors="replace").splitlines()[-LAST_WORDS:], sep="\n  ")
+        raise
     finally:
         process.terminate()
         process.wait(patience_seconds)

@@ -129,8 +129,8 @@ def judge(rig: Rig, found: Soak) -> None:
         found.difference = rig.judge()
         return
     try:
-        rig.settle()
-        found.unaccounted = rig.audited()
+        report = rig.settle()
+        found.unaccounted = "" if report.holds else report.as_text()
     except (ContrailError, TimeoutError) as error:
         found.unaccounted = str(error)
 

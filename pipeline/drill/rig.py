@@ -14,7 +14,7 @@ from typing import Any, Self
 import psutil
 
 from pipeline import ops
-from pipeline.audit import audit
+from pipeline.audit import Report, audit
 from pipeline.broker import end_offsets
 from pipeline.drill.comparison import Difference, compared
 from pipeline.drill.flow import STEP_SECONDS, Flow
@@ -29,6 +29,7 @@ START_SECONDS = 300
 MENDED_SECONDS = 300
 CAUGHT_UP_SECONDS = 300
 ENDED_SECONDS = 150
+AUDIT_SECONDS = 0.5  # from one audit to the next, while the tables catch up
 AIRCRAFT, EVERY_SECONDS = 80, 0.5
 
 
@@ -170,28 +171,28 @@ class Rig:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def judge(self) -> Difference:
-        """Let everything come to rest, then compare every table with the oracle's, and ask `contrail audit`.
+        """Let everything come to rest, then compare every table with the oracle's, and audit them.
 
         Raises DrillError when Bronze lacks what Kafka has, when Kafka has not what was sent, or when the audit finds a fault.
         """
-        self.settle()
+        report = self.settle()
         found = compared(self.lake)
-        complaint = self.audited()
-        if complaint and not (found.lost or found.repeated or found.wrong):
-            raise DrillError(complaint)
+        if not (report.holds or found.lost or found.repeated or found.wrong):
+            raise DrillError(report.as_text())
         return found
 
-    def settle(self) -> None:
-        """Let everything that was sent come to rest in the tables. Raises DrillError when Kafka has not what was sent."""
+    def settle(self) -> Report:
+        """Let everything that was sent come to rest in the tables; what the audit then says, or says when time is up.
+
+        Raises DrillError when Kafka has not what was sent.
+        """
         self.rest()
         wait_until(lambda: self.well() and self._bronze_has_all(), CAUGHT_UP_SECONDS, "Bronze has all that Kafka has")
-        with contextlib.suppress(TimeoutError):  # whoever asks the audit next learns more
-            wait_until(lambda: audit(self.lake).holds, CAUGHT_UP_SECONDS, "the tables catch up", every=2)
-
-    def audited(self) -> str:
-        """What `contrail audit` complains of; empty when every row is accounted for."""
-        told = self.call("audit")
-        return f"contrail audit: {told.stdout}{told.stderr}" if told.returncode else ""
+        deadline, began = time.monotonic() + CAUGHT_UP_SECONDS, time.monotonic()
+        while not (report := audit(self.lake)).holds and time.monotonic() < deadline:
+            time.sleep(max(AUDIT_SECONDS, time.monotonic() - began))  # half of the time is the streams'
+            began = time.monotonic()
+        return report
 
     def close(self) -> None:
         """End what is left of it."""
