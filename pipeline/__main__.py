@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     reset.set_defaults(command=_reset)
 
     drill = commands.add_parser(
-        "drill", help="do faults to a pipeline of its own, and prove that nothing is lost or repeated"
+        "drill", help="inject faults into a pipeline of its own, and prove that nothing is lost or repeated"
     )
     drill.add_argument("--only", metavar="NAME", action="append", default=[], help="this fault alone; repeatable")
     drill.add_argument("--kills", default="50", help="how often the driver is killed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,11 @@ from tests.browsing import FLAGS, chromium
 from tests.small_sky import recorded
 
 RECORDINGS = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_configure() -> None:
+    """Whoever ends a run early, as CI does when time is up, ends what its tests have started too."""
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM"))
 
 
 @pytest.fixture(autouse=True, scope="session")
