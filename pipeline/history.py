@@ -59,11 +59,13 @@ def dump(state: State) -> bytes:
     return VERSION + zlib.compress(state.tobytes(), level=1)
 
 
-def advance(state: State, flights: pd.DataFrame, limits: Limits) -> tuple[State, pd.DataFrame]:
+def advance(state: State, flights: pd.DataFrame, limits: Limits, heard: float = np.inf) -> tuple[State, pd.DataFrame]:
     """Take a batch of one bucket; returns the next state and the new observations with their history.
 
     `flights` has the columns of `silver.flights` in any order of rows; the rows that come back are those newer than
     everything their aircraft reported before in Kafka's order, so a repeat is dropped wherever a batch is cut.
+
+    `heard`: when Kafka got the newest of them (s since 1970). A report from after that makes nobody be forgotten.
     """
     flights = _new_rows(state, flights)
     if flights.empty:
@@ -101,7 +103,7 @@ def advance(state: State, flights: pd.DataFrame, limits: Limits) -> tuple[State,
         "previous_anomaly_time": alarmed[0],
     }
     after = groups.states(rank, altitudes, velocities, [upto for _, upto in seen], alarmed[1], emergency)
-    return _remember(state, after), flights.assign(**history)
+    return _remember(state, after, heard), flights.assign(**history)
 
 
 OUTPUTS = (
@@ -287,10 +289,10 @@ class _Groups:
         return after
 
 
-def _remember(state: State, after: State) -> State:
+def _remember(state: State, after: State, heard: float) -> State:
     """The bucket's next state: sorted by address, without those not heard of for a day."""
     kept = state[~np.isin(state["icao24"], after["icao24"], assume_unique=True)]
     merged = np.concatenate([kept, after])
     merged = merged[np.argsort(merged["icao24"])]
-    state = merged[merged["time"] >= merged["time"].max() - FORGET_SECONDS]
+    state = merged[merged["time"] >= min(float(merged["time"].max()), heard) - FORGET_SECONDS]
     return state

@@ -40,7 +40,9 @@ def flights(limits: Limits, buckets: int) -> Callable[[DataFrame], DataFrame]:
 
     def step(_: Any, batches: Iterator[pd.DataFrame], state: Any) -> Iterator[pd.DataFrame]:
         before = _kept(state.get, buckets) if state.exists else history.NOBODY
-        after, rows = history.advance(before, _observed(pd.concat(list(batches), ignore_index=True)), limits)
+        raw = pd.concat(list(batches), ignore_index=True)
+        heard = raw["kafka_timestamp"].max().timestamp()
+        after, rows = history.advance(before, _observed(raw), limits, heard)
         state.update((history.dump(after), buckets))
         yield rows[NAMES]
 

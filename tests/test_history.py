@@ -294,6 +294,18 @@ def test_an_aircraft_not_heard_of_for_a_day_is_forgotten_and_one_of_just_a_day_i
     assert list(state["icao24"]) == [2, 3]
 
 
+def test_one_report_from_the_future_makes_nobody_be_forgotten():
+    now, ahead = 1_000_000, 40 * 86_400
+    state, _ = history.advance(history.NOBODY, flights({"address": 1, "time": now}), EXPERT, now)
+    rows = [{"address": 2, "time": now + ahead}, {"address": 3, "time": now + 5}]
+    state, _ = history.advance(state, flights(*rows), EXPERT, now + 5)
+    assert list(state["icao24"]) == [1, 2, 3]
+    _, again = history.advance(
+        state, flights({"address": 1, "time": now}, {"address": 1, "time": now + 9}), EXPERT, now + 9
+    )
+    assert list(again["observation_rank"]) == [2]
+
+
 def test_a_state_is_one_row_an_aircraft_sorted_by_address():
     state = history.NOBODY
     for moment in range(1_000, 1_100, 10):
