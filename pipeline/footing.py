@@ -46,6 +46,10 @@ class Footing:
         """Try a set-up that failed again at once."""
         self._retry_at = 0.0
 
+    def rest(self) -> None:
+        """Nothing is wanted any more: what could not be set up is no trouble."""
+        self.trouble = None
+
     def lost_broker(self) -> bool:
         """Whether the embedded broker ran and is gone."""
         return self._broker is not None and self._topic_made and not self._broker.alive()

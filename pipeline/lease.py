@@ -197,6 +197,7 @@ class Lease:
             self.watch(0)
             self._fence.stdin.close()
             self._fence.wait()
+        self._fence = None
 
     def _write(self, etag: str | None) -> bool:
         """Write the lease in this driver's name, unless somebody else has written it since; whether that went well."""

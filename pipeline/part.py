@@ -40,6 +40,7 @@ class Part:
     def want(self) -> None:
         """Forget its failures: it is tried at once."""
         self.retry_at, self.status.failures = 0.0, 0
+        self.status.cause = self.status.cure = None
         if self.status.state in ("stopped", "failed", "done"):
             self.set("starting")
 

@@ -174,18 +174,22 @@ def undo(lake: Lake, stream: str) -> None:
     finish(lake)
 
 
-def finish(lake: Lake) -> None:
-    """Do what a reset or an undoing had begun when its driver died; nothing when there is nothing. No stream may run meanwhile."""
+def finish(lake: Lake) -> bool:
+    """Do what a reset or an undoing had begun when it failed or its driver died; whether there was something.
+
+    No stream of it may run meanwhile.
+    """
     kept = ops.read(lake, ops.CHECKPOINTS) or {}
     unfinished = kept.pop("unfinished", None)
     if unfinished is None:
-        return
+        return False
     for name in unfinished["empty"]:
         lake.open(TABLES[name]).delete()
     for name, version in unfinished["restore"].items():
         if _version(lake, name) != version:
             lake.open(TABLES[name]).restore(version)
     ops.write(lake, ops.CHECKPOINTS, kept)
+    return True
 
 
 def forget(lake: Lake) -> int:

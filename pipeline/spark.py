@@ -107,8 +107,9 @@ def class_archive(settings: Settings) -> Path:
 
 def _launch_jvm(configuration: dict[str, str], log: Path) -> None:
     """Start the JVM unless it runs; what it and its Python workers print goes to a file and not to the user's console."""
-    if SparkContext._gateway is not None:
+    if jvm_alive():
         return
+    forget_jvm()  # one may have died while it was being started
     log.parent.mkdir(parents=True, exist_ok=True)
     # Only what a JVM has to know when it starts: a command line can be read by others, and S3's keys are not for them.
     needed = [

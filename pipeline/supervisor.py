@@ -77,7 +77,7 @@ class Supervisor:
         try:
             self._claim_feed()
             resets.finish(self.lake)
-        except ContrailError:
+        except BaseException:
             self._lock.free()
             raise
         self._stages = {stage.name: stage for stage in stages(self.settings)}
@@ -223,9 +223,14 @@ class Supervisor:
                 self._stop_feed()
             part.stop_query(self._publish_now)
             part.set("stopped")
+        if not self._wanted:
+            self._footing.rest()
 
     def _reset(self, stream: str) -> None:
         resets.reset(self.lake, stream)
+        self._tables_changed()
+
+    def _tables_changed(self) -> None:
         table_store.note(self.lake)
         if self._footing.spark is not None:
             spark.forget_tables(self._footing.spark)
@@ -298,7 +303,9 @@ class Supervisor:
             self._say("running")
 
     def _check(self, stage: Stage) -> None:
-        """Raises DamageError when a stream lacks something that Spark would not miss."""
+        """Raises DamageError when a stream lacks something that Spark would not miss, LakeError when a reset cannot be finished."""
+        if resets.finish(self.lake):  # it failed halfway, and no stream may go on before it is done
+            self._tables_changed()
         self._check_tables(stage)
         soundness.check_checkpoint(self.lake, stage.name)
 
@@ -385,7 +392,8 @@ class Supervisor:
             part.status.detail = report
             part.status.rows_total = report.get("messages", 0)
             part.status.last_batch_at = report.get("sent_at")
-            part.status.cause = report.get("trouble")
+            if self._feed.started:  # of one that failed, the cause is what it failed of
+                part.status.cause = report.get("trouble")
         code = self._feed.ended()
         if code == 0 and report.get("ended") == "done":
             part.set("done")

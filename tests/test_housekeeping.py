@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline import housekeeping, ops
 from pipeline.drill.processes import wait_until
 from pipeline.housekeeping import Housekeeping
-from pipeline.supervisor import FEED, Supervisor
+from pipeline.supervisor import BEAT_SECONDS, FEED, Supervisor
 from pipeline.tables import FLIGHTS_ML
 from tests.small_lake import flight, put
 
@@ -61,7 +61,8 @@ def test_a_feed_waits_while_the_budget_is_used_up_and_goes_on_when_there_is_room
         wait_until(lambda: feed(driver)["state"] == "running", 60, "the feed runs")
         large.write_bytes(b"x" * 60_000_000)
         wait_until(lambda: feed(driver)["state"] == "failed", 60, "the feed stops")
-        assert "CONTRAIL_DISK_BUDGET_GB" in feed(driver)["cause"]
+        time.sleep(3 * BEAT_SECONDS)
+        assert "CONTRAIL_DISK_BUDGET_GB" in feed(driver)["cause"], "the cause stays while it waits"
         large.unlink()
         wait_until(lambda: feed(driver)["state"] == "running", 60, "the feed goes on")
     finally:

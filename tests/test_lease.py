@@ -91,6 +91,14 @@ def test_on_s3_a_second_driver_is_refused_and_a_crash_frees_the_lake(lake_on_s3)
     second.free()
 
 
+def test_a_driver_that_gave_its_lease_back_takes_it_again(lake_on_s3):
+    lease = Lease(lake_on_s3, 600, nothing)
+    for _ in range(2):
+        lease.take()
+        assert lease.certain()
+        lease.free()
+
+
 def test_a_lease_that_was_given_back_is_free_at_once(lake_on_s3):
     for _ in range(3):
         lease = Lease(lake_on_s3, 600, nothing)

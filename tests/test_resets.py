@@ -14,12 +14,14 @@ from pipeline.audit import audit
 from pipeline.broker import _admin, end_offsets
 from pipeline.diagnosis import explain
 from pipeline.errors import StreamError
+from pipeline.graph import stages
 from pipeline.kafka_security import Security
 from pipeline.retention import LONGEST_STOP
 from pipeline.serving import Reader
 from pipeline.supervisor import Supervisor
 from pipeline.tables import BRONZE, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, Lake
 from tests.comparison import assert_tables_equal_oracle
+from tests.small_lake import flight, phase, put
 from tests.test_graph import simulated, take_all
 
 
@@ -103,6 +105,34 @@ def test_a_driver_that_dies_while_it_empties_tables_finds_that_at_its_next_start
     assert_right(lake)
     resets.finish(lake)
     assert_right(lake)
+
+
+def test_a_reset_that_failed_halfway_is_finished_before_any_stream_goes_on(lake, settings, monkeypatch):
+    put(lake, FLIGHT_PHASE_COUNTS, phase(0, "CRUISE", 9))
+    put(lake, FLIGHTS_ML, flight(0, "a"))
+    opened = Lake.open
+
+    def full(lake, table, version=None):
+        if table is FLIGHTS_ML and version is None and Path(lake.root, "full").exists():
+            raise OSError("No space left on device")
+        return opened(lake, table, version)
+
+    monkeypatch.setattr(Lake, "open", full)
+    plan, at = resets.plan(lake, "silver"), resets._version(lake, "silver")
+    monkeypatch.setattr(resets, "plan", lambda *_: plan)
+    monkeypatch.setattr(resets, "_version", lambda *_: at)
+    Path(lake.root, "full").touch()
+    with pytest.raises(OSError, match="No space left"):
+        resets.reset(lake, "silver")
+    driver, (silver,) = Supervisor(settings), [stage for stage in stages(settings) if stage.name == "silver"]
+    with pytest.raises(OSError, match="No space left"):
+        driver._check(silver)
+    Path(lake.root, "full").unlink()
+    driver._check(silver)
+    monkeypatch.undo()
+    for table in (FLIGHTS_ML, FLIGHT_PHASE_COUNTS):
+        assert Reader(lake).one(table, "count(*) AS n")["n"] == 0
+    assert not resets.finish(lake)
 
 
 def test_messages_that_kafka_has_deleted_are_named_and_a_reset_goes_on_behind_them(spark, settings, lake, producer):
