@@ -11,8 +11,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from rights import Rights
@@ -47,6 +48,7 @@ class Hub:
         self.rights = Rights(settings.operators or ())
         self.refusal = ""
         self.switching = ""
+        self.failures = (0, "")  # actions that failed after they were asked for, and what was wrong with the last
         self.latest = Snapshot()
         self.status: dict[str, Any] | None = None
         self.samples: deque[dict[str, Any]] = deque(maxlen=SAMPLES)
@@ -95,41 +97,54 @@ class Hub:
 
         Every action is noted under `ops/`, refused ones too.
         """
-        return self._noted(user, verb, names, lambda: self._told(getattr(self.supervisor, verb)(*names)))
+        return self._noted(user, verb, names, lambda: getattr(self.supervisor, verb)(*names))
 
     def reset(self, user: str, stream: str, typed: str) -> str:
         """Let a stream begin anew, when its name was typed; returns what to tell the user."""
-        return self._noted(user, "reset", (stream,), lambda: self._told(self.supervisor.reset(stream, typed)))
+        return self._noted(user, "reset", (stream,), lambda: self.supervisor.reset(stream, typed))
 
     def undo(self, user: str, stream: str) -> str:
         """Take a stream's last reset back; returns what to tell the user."""
-        return self._noted(user, "undo reset", (stream,), lambda: self._told(self.supervisor.undo(stream)))
+        return self._noted(user, "undo reset", (stream,), lambda: self.supervisor.undo(stream))
 
     def switch(self, user: str, settings: Settings) -> str:
         """Drive another feed, or another area of it, on that feed's own lake; the page follows."""
         return self._noted(user, "switch feed", (settings.source,), lambda: self._begin_switch(user, settings))
 
-    def _noted(self, user: str, verb: str, names: tuple[str, ...], do: Callable[[], str]) -> str:
-        lake = self.supervisor.lake
+    def _noted(self, user: str, verb: str, names: tuple[str, ...], do: Callable[[], Future[None]]) -> str:
+        lake, told = self.supervisor.lake, ""
         try:
             self.rights.require(user)
+            self._try_again()
             if self.refusal and verb != "switch feed":
                 raise StreamError(self.refusal)
-            told, outcome = do(), "asked"
+            asked, outcome = do(), "asked"
         except ContrailError as error:
-            told, outcome = str(error), f"refused: {error}"
+            asked, told, outcome = None, str(error), f"refused: {error}"
         self._note(lake, user, verb, names, outcome)
+        if asked is not None:
+            asked.add_done_callback(partial(self._failed_later, lake, user, verb, names))
         return told
+
+    def _failed_later(self, lake: Lake, user: str, verb: str, names: tuple[str, ...], done: Future[None]) -> None:
+        """Called where an action was done: what could not be done is noted, and told to all who look."""
+        if error := done.exception():
+            self._note(lake, user, verb, names, f"failed: {error}")
+            self.failures = (self.failures[0] + 1, f"{' '.join((verb, *names))}: {error}")
+
+    def _try_again(self) -> None:
+        """Drive a lake on a disk that was refused: whoever had it may have stopped. (S3's is tried by `_stand_by`.)"""
+        if self.refusal and not self.settings.on_s3 and self._switch.acquire(blocking=False):
+            try:
+                self._drive(start=False)
+            finally:
+                self._switch.release()
 
     def _note(self, lake: Lake, user: str, verb: str, names: tuple[str, ...], outcome: str) -> None:
         try:
             ops.note(lake, user, verb, names, outcome)
         except (OSError, ContrailError) as error:
             log.warning("An action could not be noted: %s", error)
-
-    def _told(self, future: Any) -> str:
-        """What is wrong with the request, when that is known at once; the rest shows in the status."""
-        return "" if not future.done() or future.exception() is None else str(future.exception())
 
     def _reader(self) -> Reader:
         """This thread's reader, on the lake that is followed now."""
@@ -147,6 +162,9 @@ class Hub:
                 self.supervisor.start()
         except ContrailError as error:
             self.refusal = str(error)
+        except Exception as error:
+            log.exception("The lake cannot be driven")
+            self.refusal = f"The lake {self.settings.lake_root} cannot be driven ({error}): mend that and press Start."
 
     def _stand_by(self) -> None:
         """Try again to drive a lake on S3: it may answer again, and the lease of a driver that died runs out."""
@@ -167,12 +185,14 @@ class Hub:
             self.supervisor.close()
             self.supervisor = Supervisor(self.settings, log.info)
 
-    def _begin_switch(self, user: str, settings: Settings) -> str:
+    def _begin_switch(self, user: str, settings: Settings) -> Future[None]:
         if not self._switch.acquire(blocking=False):
             raise StreamError("The feed is being switched already: wait until that is done.")
         self.switching = f"Switching to {settings.source}: stopping what runs"
         threading.Thread(target=self._do_switch, args=(user, settings), name="switch", daemon=True).start()
-        return ""
+        begun: Future[None] = Future()
+        begun.set_result(None)
+        return begun
 
     def _do_switch(self, user: str, settings: Settings) -> None:
         try:
@@ -193,8 +213,8 @@ class Hub:
                 reader = Reader(self.supervisor.lake)
                 self.latest = Snapshot(self.latest.version + 1)
                 self.samples.clear()
-            self.status = self._told_status()
             try:
+                self.status = self._told_status()
                 self.latest = looked(reader, self.latest)
             except Exception as error:
                 log.warning("The tables cannot be read: %s", error)

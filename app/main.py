@@ -61,6 +61,7 @@ class Session:
         LIVING.add(self)
         self._hub = hub
         self._document = pn.state.curdoc
+        self._lake = hub.supervisor.lake
         self._state = ViewState()
         self._user = this_user()
         self._address = Address(pn.state.location, self._state)
@@ -102,6 +103,10 @@ class Session:
         A coroutine: what it changes goes the way of Panel's callbacks, and does not overtake a tab that one of them is adding.
         """
         if not self._loaded or is_behind(self._document):
+            return
+        if self._hub.supervisor.lake != self._lake:  # nothing of another sky may stay under this one's name
+            self._loaded = False
+            self._address.open_anew()
             return
         with pn.io.hold(self._document):  # one message, in the order in which things were changed
             self._header.show()

@@ -41,7 +41,7 @@ class ControlTab:
         self._drawn = self._logged = 0.0
         self._undoable: frozenset[str] = frozenset()
         self._asked: set[asyncio.Future[None]] = set()
-        self._source = hub.settings.source
+        self._failures = hub.failures[0]
         self._doing = pmui.Typography("", variant="body1", margin=0, css_classes=["doing"])
         self._told = pmui.Alert("", severity="warning", visible=False, closeable=True, margin=0, css_classes=["told"])
         self._flow = pn.pane.HTML(drawing(None), sizing_mode="stretch_width", margin=0)
@@ -58,6 +58,10 @@ class ControlTab:
         """Show what has changed; a model that did not change is not touched."""
         status, now = self._hub.status, time.monotonic()
         update(self._doing, object=plain(doing(self._hub, status)))
+        count, failure = self._hub.failures
+        if count != self._failures:
+            self._failures = count
+            self._tell(failure)
         if status is None:
             return
         for name, card in self._cards.items():
@@ -74,7 +78,6 @@ class ControlTab:
             update(self._house, object=plain(housekept(status)))
             self._log.refresh()
             self._ask(self._look_for_resets())
-            self._follow_switch()
 
     def _ask(self, question: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(question)
@@ -98,11 +101,6 @@ class ControlTab:
 
     async def _look_for_resets(self) -> None:
         self._undoable = await self._hub.ask(undoable)
-
-    def _follow_switch(self) -> None:
-        if self._source != self._hub.settings.source:
-            self._source = self._hub.settings.source
-            self._feed[:] = [self._feed_card().view]
 
     def _feed_card(self) -> FeedCard:
         return FeedCard(self._hub.started, self._hub.settings, self._switch, may_act=self._may_act)

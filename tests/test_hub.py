@@ -1,4 +1,4 @@
-"""The page's hub with its lake on S3: the page is up whatever S3 does, says what is wrong, and stands by."""
+"""The page's hub: the page is up whatever the lake does, says what is wrong, and drives it when it can."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "app"))
 
 from hub import Hub
 
-from pipeline import object_store
+from pipeline import object_store, ops
 from pipeline.drill.processes import wait_until
 from pipeline.drill.s3_server import S3Server
 from pipeline.lease import LOCK
@@ -77,3 +77,38 @@ def test_a_page_that_lost_its_lake_says_to_whom_and_only_looks(hubs, tmp_path, o
         "it says so",
     )
     assert "process 1 on another host" in hub.act("olga", "start")
+
+
+def on_a_disk(hubs: list[Hub], folder: Path) -> Hub:
+    """A hub on one lake of a folder, whose streams are not started."""
+    hub = Hub(load({}, data=str(folder), autostart="no"))
+    hubs.append(hub)
+    hub.open()
+    return hub
+
+
+def test_a_page_that_was_refused_a_lake_drives_it_once_the_other_has_stopped(hubs, tmp_path):
+    first, second = on_a_disk(hubs, tmp_path), on_a_disk(hubs, tmp_path)
+    assert "is driven by process" in second.act("olga", "stop")
+    hubs.remove(first)
+    first.close()
+    assert second.act("olga", "stop") == ""
+    assert second.refusal == ""
+
+
+def test_an_action_that_fails_after_it_was_asked_for_is_told_and_noted(hubs, tmp_path):
+    hub = on_a_disk(hubs, tmp_path)
+    assert hub.undo("olga", "quarantine") == ""
+    wait_until(lambda: hub.failures[0] == 1, SOON, "the failure is told")
+    assert "undo reset quarantine: quarantine was not reset" in hub.failures[1]
+    outcomes = [one["outcome"] for one in ops.actions(hub.supervisor.lake, 5)]
+    assert any(outcome.startswith("failed: quarantine was not reset") for outcome in outcomes)
+
+
+def test_a_folder_that_cannot_be_used_is_a_sentence_on_the_page_and_no_end_of_it(hubs, tmp_path):
+    (tmp_path / "lake").write_text("a file where the lake should be")
+    hub = on_a_disk(hubs, tmp_path)
+    assert "cannot be driven" in hub.refusal
+    assert "cannot be driven" in hub.act("olga", "start")
+    (tmp_path / "lake").unlink()
+    assert hub.act("olga", "stop") == ""
