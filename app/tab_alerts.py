@@ -22,7 +22,7 @@ from view_state import RANGES, ViewState
 
 from pipeline import alert_words, alerting, serving
 from pipeline.alerting import Alert
-from pipeline.serving import MINUTE
+from pipeline.serving import MINUTE, Reader
 from pipeline.tables import ANOMALY_ALERTS
 
 AGAIN_SECONDS = 2.0
@@ -55,6 +55,7 @@ class AlertsTab:
         self._asked_at = 0.0
         self._heat_asked: tuple[Any, ...] = ()
         self._alerts: list[Alert] = []
+        self._windows = 0
         self._chosen: tuple[str, datetime] | None = None
         self._inquiry, self._hours = Inquiry(hub, self._show_alerts), Inquiry(hub, self._show_hours)
         self._ten, self._heat = TopTen(state.theme), Heat(state.theme)
@@ -87,7 +88,7 @@ class AlertsTab:
         if question != self._asked and soon and not self._inquiry.busy:
             self._asked, self._asked_at = question, time.monotonic()
             back = timedelta(minutes=RANGES[self._state.range])
-            self._inquiry.ask(alerting.alerts, newest, back, self._state.threshold, self._state.least)
+            self._inquiry.ask(looked_up, newest, back, self._state.threshold, self._state.least)
         hourly = (serving.last_full_minute(newest), self._state.least)
         if hourly != self._heat_asked and not self._hours.busy:
             self._heat_asked = hourly
@@ -109,10 +110,11 @@ class AlertsTab:
             anomalous = int(((rows["aircraft"] >= least) & (rows["anomalous_aircraft"] > 0)).sum())
             told = f"Window {span} UTC, the last full one. {anomalous} of {enough} countries with at least {least} aircraft had an anomalous one."
             update(self._ten_told, object=told)
-        if not rows.empty:
+        if "origin_country" in top:
             self._ten.show(top)
 
-    def _show_alerts(self, alerts: list[Alert]) -> None:
+    def _show_alerts(self, found: tuple[list[Alert], int]) -> None:
+        alerts, self._windows = found
         self._alerts = alerts
         frame = _frame(alerts, self._ongoing)
         if not frame.equals(self._table.value):
@@ -131,6 +133,8 @@ class AlertsTab:
         state, newest = self._state, self._snapshot.newest
         until = "" if newest is None else f" until {serving.last_full_minute(newest) + MINUTE:%H:%M} UTC"
         rule = f"{state.threshold:g} % or more of at least {state.least} aircraft of a country were anomalous"
+        if not self._windows:
+            return f"No window of the last {RANGE_WORDS[state.range]}{until} was counted: nothing is known of alerts."
         if not self._alerts:
             return f"No alert: in no window of the last {RANGE_WORDS[state.range]}{until} {rule}."
         many = "1 alert" if len(self._alerts) == 1 else f"{len(self._alerts):,} alerts"
@@ -216,6 +220,14 @@ def _bind(state: ViewState, name: str, widget: Any) -> None:
 
 def _key(alert: Alert) -> tuple[str, datetime]:
     return alert.country, alert.since
+
+
+def looked_up(
+    reader: Reader, newest: datetime, back: timedelta, threshold: float, least: int
+) -> tuple[list[Alert], int]:
+    """The alerts of a range, and how many of its windows were counted."""
+    found = alerting.alerts(reader, newest, back, threshold, least)
+    return found, alerting.windows_counted(reader, newest, back)
 
 
 def _frame(alerts: list[Alert], ongoing: Any) -> pd.DataFrame:

@@ -25,6 +25,7 @@ VIEWS = ("figures", "tables", "brush")
 RANGES = {"15m": 15, "1h": 60, "6h": 360}
 LOWEST_M, HIGHEST_M = -1_000, 20_000
 FARTHEST = 100_000
+FIRST_YEAR, LAST_YEAR = 1970, 2100
 LONGEST_LIST, LONGEST_TEXT = 50, 60
 
 
@@ -131,9 +132,12 @@ def moment(text: str) -> datetime:
     """A moment as ISO 8601; UTC where no zone is named."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        aware = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ValueError("a moment such as 2026-11-24T06:30Z") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    if not FIRST_YEAR <= aware.year < LAST_YEAR:
+        raise ValueError(f"a moment from {FIRST_YEAR} to {LAST_YEAR}")
+    return aware
 
 
 def as_moment(value: datetime) -> str:
@@ -199,6 +203,10 @@ class Address:
         self._location, self._state = location, state
         self.refused = read(location.search or "", state)
         state.param.watch(self._write, list(PARAMETERS))
+
+    def open_anew(self) -> None:
+        """Let the browser open this address again."""
+        self._location.reload = True
 
     def _write(self, *_: Any) -> None:
         search = written(self._state)

@@ -113,6 +113,13 @@ def alerts(reader: Reader, newest: datetime, back: timedelta, threshold: float, 
     return sorted(found, key=lambda one: (one.until, one.peak["anomaly_rate"]), reverse=True)
 
 
+def windows_counted(reader: Reader, newest: datetime, back: timedelta) -> int:
+    """How many windows Gold has that ended in the last `back` of full minutes: where there is none, nobody knows of an alert."""
+    reader.refresh(ANOMALY_ALERTS)
+    until = serving.last_full_minute(newest) + 2 * MINUTE - ALERT_WINDOW
+    return int(reader.one(ANOMALY_ALERTS, "count(DISTINCT window_start) AS n", between(until - back, until))["n"])
+
+
 def ranked(alerts: pd.DataFrame, least: int) -> pd.DataFrame:
     """The ten countries with the highest anomaly rate among those with `least` aircraft or more and any anomalous one."""
     if alerts.empty:

@@ -26,6 +26,7 @@ MINUTE = timedelta(minutes=1)
 ALERT_WINDOW = timedelta(minutes=5)
 LATENESS = timedelta(minutes=10)
 GRACE = timedelta(minutes=1)
+AHEAD = timedelta(minutes=1)  # how far clocks may differ
 # What every page looks at: these tables, the minutes of six hours, and the trend of one.
 FOLLOWED = (FLIGHTS_ML, FLIGHT_PHASE_COUNTS, ANOMALY_ALERTS)
 LONGEST, TREND = timedelta(hours=6), timedelta(hours=1)
@@ -161,9 +162,14 @@ def last_alerts(reader: Reader, newest: datetime) -> pd.DataFrame:
 
 
 def newest_event(reader: Reader, known: datetime | None = None) -> datetime | None:
-    """Event time of the newest observation in Silver; `known` is what it was before, and makes the look cheap."""
-    since = "" if known is None else f"WHERE date >= DATE '{known:%Y-%m-%d}' AND event_timestamp >= {_moment(known)}"
-    newest = reader.one(FLIGHTS_ML, "max(event_timestamp) AS newest", since)["newest"]
+    """Event time of the newest observation in Silver; `known` is what it was before, and makes the look cheap.
+
+    One from the future, of an aircraft or a producer whose clock is wrong, is not taken for the present.
+    """
+    which = f"WHERE event_timestamp <= {_moment(datetime.now(UTC) + AHEAD)}"
+    if known is not None:
+        which += f" AND date >= DATE '{known:%Y-%m-%d}' AND event_timestamp >= {_moment(known)}"
+    newest = reader.one(FLIGHTS_ML, "max(event_timestamp) AS newest", which)["newest"]
     return known if newest is None else newest.astimezone(UTC)
 
 
@@ -192,12 +198,15 @@ def last_full_minute(newest: datetime) -> datetime:
 def phase_minutes(reader: Reader, since: datetime, until: datetime, newest: datetime) -> pd.DataFrame:
     """Each minute of [since, until): aircraft per phase, `altitude_meters`, `velocity_kmh` and the window's `state`.
 
-    A minute that was not sampled is NaN, not zero; within a sampled one a phase without a row had no aircraft.
+    A minute that was not sampled is NaN, not zero; within a sampled one a phase without a row had no aircraft. Where the range
+    has the newest minutes, one that Gold has not passed is running, however far Silver is.
     """
     counts = phase_counts(reader, since, until)
     index = pd.date_range(since, until, freq="1min", inclusive="left")
     if counts.empty:
         return pd.DataFrame(np.nan, index, [*PHASES, *MEANS]).assign(state="not sampled")
+    if until > newest:
+        newest = min(newest, counts["window_start"].max().to_pydatetime() + MINUTE - timedelta.resolution)
     minutes = counts.groupby("window_start").agg(
         first=("first_snapshot_timestamp", "min"), created_at=("created_at", "min"), updated_at=("updated_at", "max")
     )

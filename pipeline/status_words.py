@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from pipeline.disk import GIGABYTE
 from pipeline.retention import KEPT, days
-from pipeline.serving import Freshness
+from pipeline.serving import SILENT_SECONDS, Freshness
 
 LABELS = {"simulator": "SIMULATED", "opensky": "OpenSky", "replay": "REPLAY"}
 
 
-def pipeline_words(status: dict[str, Any] | None) -> tuple[str, str]:
-    """The pipeline's state in a few words, and the colour that goes with it."""
+def pipeline_words(status: dict[str, Any] | None, now: float | None = None) -> tuple[str, str]:
+    """The pipeline's state in a few words, and the colour that goes with it; `now` in s since 1970."""
     if status is None:
         return "no pipeline has run here", "secondary"
+    if status["doing"] != "stopped" and (time.time() if now is None else now) - status["at"] > SILENT_SECONDS:
+        return "the driver is silent", "error"
     if status["trouble"]:
         return status["trouble"]["cause"], "error"
     resting = [part for part in status["parts"].values() if part["state"] == "stopped" and part.get("optional")]

@@ -120,10 +120,11 @@ def figures(view: View, pictures: dict[str, go.Figure], threshold: float) -> Non
     picture(st.container(), pictures, "stacked", "")
     left, right = st.columns(2)
     left.subheader("Highest anomaly rates, last 5 minutes")
-    picture(left, pictures, "ten", "No country has an anomalous aircraft.")
+    nothing = "" if view.counted else "No window of this range was counted: nothing is known of alerts."
+    picture(left, pictures, "ten", nothing or "No country has an anomalous aircraft.")
     right.subheader(f"Alerts: {threshold:.0f} % and more anomalous")
     if view.critical.empty:
-        right.info("No country was in alert in this range.")
+        right.info(nothing or "No country was in alert in this range.")
     else:
         rate = {"Highest rate, %": st.column_config.NumberColumn(format="%.1f")}
         right.dataframe(view.critical, hide_index=True, height=charts.HEIGHT, column_config=rate, key="critical")

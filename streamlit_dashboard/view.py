@@ -28,7 +28,7 @@ class View:
     """The lake at one version of its tables.
 
     `minutes` and `trend`: `serving.phase_minutes` of six hours and `serving.trend` of the last one. `top`: the ten countries
-    with the highest anomaly rate in the last full window. `critical`: a row an alert, in words. `cells` and `windows`:
+    with the highest anomaly rate in the last full window. `critical`: a row an alert, in words; `counted`: windows that were looked at. `cells` and `windows`:
     `alerting.hours`.
     """
 
@@ -38,6 +38,7 @@ class View:
     trend: pd.DataFrame
     top: pd.DataFrame
     critical: pd.DataFrame
+    counted: int
     cells: pd.DataFrame
     windows: pd.Series
 
@@ -98,6 +99,7 @@ class Desk:
             trend=self._trend,
             top=alerting.ranked(serving.last_alerts(reader, newest), least),
             critical=table(alerting.alerts(reader, newest, back, threshold, least)),
+            counted=alerting.windows_counted(reader, newest, back),
             cells=cells,
             windows=windows,
         )

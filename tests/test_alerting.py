@@ -157,6 +157,14 @@ def test_only_windows_that_have_ended_within_the_range_are_alerts(small_lake):
     assert [(one.since, one.until) for one in found] == [(NOON - 2 * MINUTE, NOON + 8 * MINUTE)]
 
 
+def test_where_no_window_was_counted_nothing_is_known_and_that_is_not_no_alert(small_lake):
+    reader, newest = Reader(small_lake), NOON + 10 * MINUTE
+    assert alerting.windows_counted(reader, newest, HOUR) == 0
+    put(small_lake, ANOMALY_ALERTS, alert(0, "None", 0, 50), alert(0, "Few", 0, 4), alert(1, "None", 0, 50))
+    assert alerting.windows_counted(reader, newest, HOUR) == 2
+    assert alerting.windows_counted(reader, NOON + 100 * MINUTE, HOUR) == 0
+
+
 def test_each_window_of_an_alert_says_its_state(small_lake):
     revised = {"updated_at": NOON + 30 * MINUTE}
     late = {"first_snapshot_timestamp": NOON + 20 * MINUTE}

@@ -40,7 +40,8 @@ def test_active_flights_are_distinct_airborne_aircraft_of_the_last_full_minute(s
         flight(32, "c", on_ground=True),
         flight(61, "d"),
     )
-    put(small_lake, FLIGHT_PHASE_COUNTS, phase(0, "CRUISE", 2, 10_000.0, 3), phase(0, "CLIMB", 1, 4_000.0, 1))
+    counted = phase(0, "CRUISE", 2, 10_000.0, 3), phase(0, "CLIMB", 1, 4_000.0, 1)
+    put(small_lake, FLIGHT_PHASE_COUNTS, *counted, phase(1, "CRUISE", 1, 10_000.0, 1))
     put(small_lake, ANOMALY_ALERTS, alert(-4, "Spain", 3, 1), alert(-4, "France", 1, 0))
     newest = serving.newest_event(Reader(small_lake))
     assert newest == NOON + timedelta(seconds=61)
@@ -72,6 +73,7 @@ def test_a_minute_of_which_only_later_answers_tell_was_not_sampled(small_lake):
         FLIGHT_PHASE_COUNTS,
         phase(0, "CRUISE", 2) | {"first_snapshot_timestamp": late},
         phase(1, "CRUISE", 9),
+        phase(2, "CRUISE", 9),
     )
     minutes, _ = seen(small_lake)
     assert minutes["state"].tolist()[:2] == ["not sampled", "provisional"]
@@ -151,13 +153,43 @@ def test_an_optional_stream_that_does_not_run_explains_no_old_data(state):
 
 def test_the_pipeline_is_all_running_while_an_optional_stream_is_stopped_but_says_when_it_failed():
     parts = {"feed": {"state": "running"}, "phase_predictions": {"state": "stopped", "optional": True}}
-    status = {"trouble": None, "doing": "running", "parts": parts}
-    assert pipeline_words(status) == ("all running", "success")
+    status = {"at": NOON.timestamp(), "trouble": None, "doing": "running", "parts": parts}
+    assert pipeline_words(status, NOON.timestamp()) == ("all running", "success")
     parts["phase_predictions"]["state"] = "failed"
-    assert pipeline_words(status) == ("phase_predictions failed", "error")
+    assert pipeline_words(status, NOON.timestamp()) == ("phase_predictions failed", "error")
     parts["phase_predictions"]["state"] = "running"
     parts["feed"]["state"] = "stopped"
-    assert pipeline_words(status) == ("1 of 2 running", "warning")
+    assert pipeline_words(status, NOON.timestamp()) == ("1 of 2 running", "warning")
+
+
+def test_a_driver_that_has_died_is_not_all_running_and_one_that_was_stopped_says_so():
+    status = running(NOON.timestamp(), feed={"state": "running", "cause": None}) | {"trouble": None}
+    assert pipeline_words(status, NOON.timestamp() + 9) == ("all running", "success")
+    assert pipeline_words(status, NOON.timestamp() + 11) == ("the driver is silent", "error")
+    stopped = status | {"doing": "stopped", "parts": {"feed": {"state": "stopped"}}}
+    assert pipeline_words(stopped, NOON.timestamp() + 3600) == ("stopped", "secondary")
+
+
+def test_a_minute_that_gold_has_not_passed_is_running_however_far_silver_is(small_lake):
+    put(small_lake, FLIGHT_PHASE_COUNTS, phase(0, "CRUISE", 9), phase(1, "CRUISE", 3))
+    behind, _ = seen(small_lake, 40, NOON + timedelta(minutes=30))
+    assert behind["state"].tolist()[:3] == ["provisional", "running", "not sampled"]
+    put(small_lake, FLIGHT_PHASE_COUNTS, phase(30, "CRUISE", 9))
+    there, _ = seen(small_lake, 40, NOON + timedelta(minutes=30, seconds=20))
+    assert there["state"].tolist()[:2] == ["final", "final"]
+    assert there["state"].iloc[30] == "running"
+
+
+def test_a_range_of_the_past_has_no_running_minute_at_its_end(small_lake):
+    put(small_lake, FLIGHT_PHASE_COUNTS, phase(0, "CRUISE", 9), phase(1, "CRUISE", 9), phase(30, "CRUISE", 9))
+    past, _ = seen(small_lake, 2, NOON + timedelta(minutes=30))
+    assert past["state"].tolist() == ["final", "final"]
+
+
+def test_a_report_from_the_future_is_not_taken_for_the_present(small_lake):
+    put(small_lake, FLIGHTS_ML, flight(0, "a"), flight(400 * 86_400, "b"))
+    assert serving.newest_event(Reader(small_lake)) == NOON
+    assert serving.newest_event(Reader(small_lake), NOON) == NOON
 
 
 def test_old_data_says_why():
