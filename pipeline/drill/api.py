@@ -177,9 +177,11 @@ def meet(rig: Flown, words: str, fault: Fault, *, mended: bool = True) -> None:
     rig.api.fault = fault
     wait_until(lambda: rig.api.given > given, NOTICED_SECONDS, "the feed asks")
     if words:
-        wait_until(lambda: words in rig.trouble(), NOTICED_SECONDS, f"the feed says {words!r}, not {rig.trouble()!r}")
+        wait_until(
+            lambda: words in rig.trouble(), NOTICED_SECONDS, lambda: f"the feed says {words!r}, not {rig.trouble()!r}"
+        )
     if mended:
-        wait_until(lambda: not rig.trouble(), NOTICED_SECONDS, f"the feed goes on: {rig.trouble()}")
+        wait_until(lambda: not rig.trouble(), NOTICED_SECONDS, lambda: f"the feed goes on: {rig.trouble()}")
 
 
 CASES = (Case("api", "an API that times out, refuses, or answers garbage, half an answer or 200 MB", api, stand),)

@@ -95,10 +95,12 @@ def contrail(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "pipeline", *arguments]
 
 
-def wait_until(holds: Callable[[], bool], seconds: float, what: str, *, every: float = 0.25) -> None:
-    """Wait for something that has to come true; NotInTime says what did not."""
+def wait_until(
+    holds: Callable[[], bool], seconds: float, what: str | Callable[[], str], *, every: float = 0.25
+) -> None:
+    """Wait for something that has to come true; NotInTime says what did not, in words found when time is up."""
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
-            raise NotInTime(f"not within {seconds:.0f} s: {what}")
+            raise NotInTime(f"not within {seconds:.0f} s: {what if isinstance(what, str) else what()}")
         time.sleep(every)

@@ -75,7 +75,7 @@ class Rig:
         before = self.counted()
         self.launch()
         wait_until(lambda: bool(self.servers()) and self.part("bronze")["state"] == "running",
-                   START_SECONDS, f"the driver starts\n{self.last_words()}")  # fmt: skip
+                   START_SECONDS, lambda: f"the driver starts\n{self.last_words()}")  # fmt: skip
         self.go()
         self.wait_for_gold(before, START_SECONDS)
 
@@ -99,8 +99,8 @@ class Rig:
 
     def wait_for_gold(self, before: int, seconds: float = MENDED_SECONDS) -> None:
         """Wait until Gold counts more observations than `before`, and every stream runs."""
-        wait_until(lambda: self.counted() > before, seconds, f"Gold goes on\n{self.last_words()}")
-        wait_until(self.well, seconds, f"every stream runs\n{self.last_words()}")
+        wait_until(lambda: self.counted() > before, seconds, lambda: f"Gold goes on\n{self.last_words()}")
+        wait_until(self.well, seconds, lambda: f"every stream runs\n{self.last_words()}")
 
     def well(self) -> bool:
         """Whether every stream runs."""
