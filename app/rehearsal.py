@@ -52,7 +52,9 @@ class RehearsalCard:
             size="small",
             sizing_mode="stretch_width",
         )
-        self._bound = pmui.EditableFloatSlider(label="Moved to", value=0, start=-1, end=1, sizing_mode="stretch_width")
+        # Not the slider that can be typed into: its field has no name for those who hear the page.
+        self._bound = pmui.FloatSlider(label="Moved to", value=0, start=-1, end=1, sizing_mode="stretch_width")
+        self._typed = pmui.FloatInput(label="Typed", value=0, size="small", width=160)
         self._present = pmui.Typography("", variant="body2", sx=QUIET | NUMBERS)
         self._reset = pmui.Button(label="Back to the present limit", size="small", variant="outlined")
         self._again = pmui.Button(label="Rehearse on the newest hour", size="small", variant="outlined")
@@ -63,7 +65,8 @@ class RehearsalCard:
         self._reason.value = reason
         self._choose(reason, bound)
         self._reason.param.watch(lambda event: self._choose(event.new), "value")
-        self._bound.param.watch(lambda _: self.ask(), "value_throttled")
+        self._bound.param.watch(self._move, "value_throttled")
+        self._typed.param.watch(self._move, "value")
         self._reset.on_click(lambda _: self._choose(self._reason.value))
         self._again.on_click(lambda _: self.ask())
         state.param.watch(lambda *_: self.ask(), ["threshold", "least"])
@@ -87,6 +90,16 @@ class RehearsalCard:
             alerting.rehearse, self._newest, limits, *self._asked, self._state.threshold, self._state.least
         )
 
+    def _move(self, event: Any) -> None:
+        """Slider and field are equal; an emptied field takes back what was there."""
+        value = (
+            self._bound.value if event.new is None else min(max(float(event.new), self._bound.start), self._bound.end)
+        )
+        update(self._bound, value=value)
+        update(self._typed, value=value)
+        if (self._reason.value, value) != self._asked:
+            self.ask()
+
     def _choose(self, reason: str, bound: float | None = None) -> None:
         """Move to the limit of a reason: to a bound, or to where it is at present."""
         low, high, step = RANGES[reason]
@@ -96,6 +109,8 @@ class RehearsalCard:
         told = "Not checked at present." if present is None else f"At present {alert_words.bound(reason, present)}."
         value = float(start or 0) if bound is None else min(max(bound, low), high)
         self._bound.param.update(start=low, end=high, step=step, value=value, label=f"Moved to, {unit}")
+        self._asked = reason, value  # the field follows, and asks nothing of its own
+        self._typed.param.update(start=low, end=high, step=step, value=value, label=f"Typed, {unit}")
         update(self._present, object=told)
         self.ask()
 
@@ -129,6 +144,7 @@ class RehearsalCard:
         controls = pmui.Column(
             self._reason,
             self._bound,
+            self._typed,
             self._present,
             pmui.FlexBox(self._reset, self._again, gap="8px"),
             styles={"flex": "1 1 320px", "minWidth": "0"},
