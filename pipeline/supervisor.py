@@ -37,6 +37,7 @@ PARTS = (FEED, *STREAMS, *OPTIONAL)
 BEAT_SECONDS = 0.5
 PUBLISH_SECONDS = 1.0
 S3_PUBLISH_SECONDS = 3.0  # each time is a request that may cost money
+HUNG_SECONDS = 60.0
 PATIENT_MS = 1000
 TABLES_SECONDS = 5.0
 NICENESS = 5
@@ -64,10 +65,12 @@ class Supervisor:
         self._feed = FeedProcess(settings)
         self._housekeeping = Housekeeping(self.lake, settings)
         self._trouble: tuple[str, str] | None = None
-        self._published = 0.0
+        self._beat = time.monotonic()
         self._tables_seen = 0.0
         self._suspected: set[object] = set()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+        self._publisher = threading.Thread(target=self._publish_on, name="publisher", daemon=True)
+        self._publishing, self._ended = threading.Lock(), threading.Event()
 
     def open(self) -> None:
         """Take the lake and begin to look after it. Raises LakeError when another driver or feed has it, or S3 cannot be used."""
@@ -82,6 +85,7 @@ class Supervisor:
             raise
         self._stages = {stage.name: stage for stage in stages(self.settings)}
         self._thread.start()
+        self._publisher.start()
 
     def start(self, *names: str) -> Future[None]:
         """Want these parts (`feed` or a stream; all when none is named) to run; returns at once.
@@ -184,6 +188,7 @@ class Supervisor:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while not self._lock.lost():
+            self._beat = time.monotonic()
             try:
                 asked = self._asked.get(timeout=BEAT_SECONDS)
             except queue.Empty:
@@ -192,14 +197,13 @@ class Supervisor:
                 if asked is None:
                     break
                 self._answer(*asked)
-                self._publish_now()
+                self._publish()
                 if not self._asked.empty():
                     continue
             try:
                 self._tend()
             except Exception as error:
                 log.exception("The supervisor met %s", error)
-            self._publish()
         self._shut_down()
 
     def _answer(self, what: Callable[[], Any], future: Future[Any]) -> None:
@@ -221,7 +225,7 @@ class Supervisor:
             part = self._parts[name]
             if name == FEED:
                 self._stop_feed()
-            part.stop_query(self._publish_now)
+            part.stop_query(self._publish)
             part.set("stopped")
         if not self._wanted:
             self._footing.rest()
@@ -324,7 +328,7 @@ class Supervisor:
         for name, stage in self._stages.items():
             part = self._parts[name]
             if part.query is not None and not lost.isdisjoint((stage.reads, stage.sink.table)):
-                part.stop_query(self._publish_now)
+                part.stop_query(self._publish)
                 part.fail(self._damage(stage))
 
     def _damage(self, stage: Stage) -> object:
@@ -350,11 +354,11 @@ class Supervisor:
                 raise StreamError("Spark does not run, so nothing can be taken to its end.")
             self._say(f"{name}: taking what is left")
             if part.query is not None and stage.every_ms > PATIENT_MS:
-                part.stop_query(self._publish_now)  # it would sleep until its next look
+                part.stop_query(self._publish)  # it would sleep until its next look
             if part.query is not None:
                 # Stopped now, it would lose the batch that it is at, and take it again.
                 self._until_done(part, part.query, part.query.processAllAvailable)
-                part.stop_query(self._publish_now)
+                part.stop_query(self._publish)
             else:
                 query = spark.start(
                     self._footing.spark, stage, self.lake, self.settings, self._footing.servers, once=True
@@ -373,7 +377,7 @@ class Supervisor:
             if not self._lock.certain():
                 raise StreamError(self._lock.lost() or UNCERTAIN)
             part.read_progress(query)
-            self._publish()
+            self._beat = time.monotonic()
         if (error := query.exception()) is not None:
             part.fail(error)
             raise StreamError(f"{part.status.name} failed: {part.status.cause} {part.status.cure}")
@@ -415,7 +419,9 @@ class Supervisor:
         self._doing = "stopped"
         if self._lock.lost():
             self._trouble = (self._lock.lost(), "")
-        self._publish(now=True)
+        self._ended.set()
+        self._publisher.join()
+        self._publish()
 
     def _say(self, doing: str) -> None:
         self._doing = doing
@@ -423,18 +429,20 @@ class Supervisor:
 
     def _announce(self, doing: str) -> None:
         self._say(doing)
-        self._publish_now()
+        self._publish()
 
-    def _publish_now(self) -> None:
-        self._publish(now=True)
+    def _publish_on(self) -> None:
+        """On a thread of its own: also while the supervisor's starts Spark, which takes its time, but not when that one hangs."""
+        while not self._ended.wait(S3_PUBLISH_SECONDS if self.lake.on_s3 else PUBLISH_SECONDS):
+            if time.monotonic() - self._beat < HUNG_SECONDS:
+                self._publish()
 
-    def _publish(self, *, now: bool = False) -> None:
-        every = S3_PUBLISH_SECONDS if self.lake.on_s3 else PUBLISH_SECONDS
-        if (not now and time.monotonic() - self._published < every) or not self._lock.certain():
+    def _publish(self) -> None:
+        if not self._lock.certain():
             return
-        self._published = time.monotonic()
         try:
-            ops.write(self.lake, ops.STATUS, self.status())
+            with self._publishing:
+                ops.write(self.lake, ops.STATUS, self.status())
         except Exception as error:
             log.warning("The status could not be published: %s", error)
 
