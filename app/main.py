@@ -26,7 +26,7 @@ PERIOD_MS = 250
 
 log = logging.getLogger("contrail.app")
 
-pn.extension("tabulator", notifications=False)
+pn.extension(notifications=False)
 
 
 class Tab(Protocol):

@@ -1,8 +1,12 @@
-"""Rows as a table to scroll, sorted on the server by the column whose header is pressed: all rows, not only those shown."""
+"""Rows as a table to scroll, sorted on the server by the column whose header is pressed: all rows, not only those shown.
+
+Where rows can be chosen the first cell of each is a button, and a press anywhere in the row presses it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import re
+from collections.abc import Callable, Hashable
 from functools import partial
 from html import escape
 from typing import Any, ClassVar
@@ -23,26 +27,30 @@ STYLES = f"""
 table {{ border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }}
 th {{ position: sticky; top: 0; text-align: left; background: var(--mui-palette-background-paper, Canvas); }}
 th, td {{ padding: 4px 12px 4px 0; white-space: nowrap; border-bottom: 1px solid rgb(128 128 128 / 25%); }}
-th button {{ all: unset; cursor: pointer; font-weight: 600; }}
-th button:hover {{ text-decoration: underline; }}
-th button:focus-visible {{ outline: 2px solid currentColor; outline-offset: 2px; }}
+button {{ all: unset; cursor: pointer; }}
+th button {{ font-weight: 600; }}
+button:hover {{ text-decoration: underline; }}
+button:focus-visible {{ outline: 2px solid currentColor; outline-offset: 2px; }}
+tr:has(td button) {{ cursor: pointer; }}
+tr:has(td button):hover, tr:has([aria-pressed=true]) {{ background: rgba(0, 114, 178, 0.28); }}
 """
-# Whoever pressed a header with the keyboard stands on it again after the table was written anew.
+# Whoever pressed a button with the keyboard stands on it again after the table was written anew.
 SCRIPT = """
 export function render({model, el}) {
   const place = document.createElement("div")
   const write = () => {
     const root = place.getRootNode()
-    const held = root.activeElement && root.activeElement.dataset ? root.activeElement.dataset.column : undefined
+    const held = root.activeElement && root.activeElement.dataset ? root.activeElement.dataset : {}
+    const {column, row} = held
     place.innerHTML = model.html
-    if (held !== undefined) {
-      const again = [...place.querySelectorAll("button")].find(one => one.dataset.column === held)
+    if (column !== undefined || row !== undefined) {
+      const again = [...place.querySelectorAll("button")].find(one => one.dataset.column === column && one.dataset.row === row)
       if (again) again.focus()
     }
   }
   place.addEventListener("click", event => {
-    const pressed = event.target.closest("button")
-    if (pressed) model.send_msg(pressed.dataset.column)
+    const pressed = event.target.closest("button") || event.target.closest("tr")?.querySelector("td button")
+    if (pressed) model.send_msg(pressed.dataset.row === undefined ? pressed.dataset.column : Number(pressed.dataset.row))
   })
   model.on("html", write)
   write()
@@ -52,32 +60,43 @@ export function render({model, el}) {
 
 
 class RowsTable(pn.custom.JSComponent):
-    """One session's table. `show` gives it rows; a press on a header sorts them, a second one the other way, a third not at all."""
+    """One session's table. `show` gives it rows; a press on a header sorts them, a second one the other way, a third not at all.
+
+    With `chosen` a row can be pressed, and it is called with the row's label in the index of what was shown.
+    """
 
     html = param.String(default="")
 
     _esm = SCRIPT
     _stylesheets: ClassVar[list[str]] = [STYLES]
 
-    def __init__(self, **given: Any) -> None:
+    def __init__(self, chosen: Callable[[Any], None] | None = None, **given: Any) -> None:
         super().__init__(sizing_mode="stretch_width", margin=0, css_classes=["answer"], **given)
-        self._rows = pd.DataFrame()
+        self._rows, self._chosen, self._pressed = pd.DataFrame(), chosen, None
         self._column, self._way = "", UNSORTED
 
-    def show(self, rows: pd.DataFrame) -> None:
-        """Show these rows, in the chosen order where they have that column."""
-        self._rows = rows
+    def show(self, rows: pd.DataFrame, pressed: Any = None) -> None:
+        """Show these rows, in the chosen order where they have that column; the one labelled `pressed` is marked."""
+        self._rows, self._pressed = rows, pressed
         way = self._way if self._column in rows else UNSORTED
-        update(self, html=table(ordered(rows, self._column, way), self._column, way))
+        html = table(ordered(rows, self._column, way), self._column, way)
+        update(self, html=html if self._chosen is None else _with_buttons(html, self._places(), pressed))
+
+    def _places(self) -> list[Any]:
+        """The labels of the rows, in the order in which they are shown."""
+        way = self._way if self._column in self._rows else UNSORTED
+        return list(ordered(self._rows, self._column, way).index[:MOST_SHOWN])
 
     def _handle_msg(self, data: Any) -> None:
-        """A header was pressed; a browser may send anything, and only a column that is shown is taken."""
+        """A header or a row was pressed; a browser may send anything, and only what is shown is taken."""
+        if self._chosen is not None and type(data) is int and 0 <= data < len(self._rows.head(MOST_SHOWN)):
+            self._chosen(self._places()[data])
         if not isinstance(data, str) or data not in self._rows:
             return
         ways = (ASCENDING, DESCENDING, UNSORTED)
         self._way = ways[(ways.index(self._way) + 1) % 3] if data == self._column else ASCENDING
         self._column = data
-        self.show(self._rows)
+        self.show(self._rows, self._pressed)
 
 
 def ordered(rows: pd.DataFrame, column: str, way: str) -> pd.DataFrame:
@@ -96,6 +115,17 @@ def table(rows: pd.DataFrame, column: str = "", way: str = UNSORTED) -> str:
     heads = "".join(_head(str(name), way if name == column else UNSORTED) for name in rows)
     body = made.to_html(table_uuid="rows").replace("<thead>", f"<thead><tr>{heads}</tr>", 1)
     return f'<div class="scroll" tabindex="0" role="region" aria-label="Rows">{body}</div>'
+
+
+def _with_buttons(html: str, labels: list[Any], pressed: Any) -> str:
+    """The same table, with a button in the first cell of each row."""
+
+    def button(cell: re.Match[str]) -> str:
+        row = int(cell[2])
+        state = str(labels[row] == pressed).lower()
+        return f'{cell[1]}<button type="button" data-row="{row}" aria-pressed="{state}">{cell[3]}</button></td>'
+
+    return re.sub(r'(<td id="T_rows_row(\d+)_col0"[^>]*>)(.*?)</td>', button, html)
 
 
 def _head(name: str, way: str) -> str:

@@ -17,6 +17,7 @@ from hub import Hub
 from look import CARD, NUMBERS, QUIET
 from plain_text import plain
 from rehearsal import RehearsalCard
+from rows_table import RowsTable
 from snapshot import Snapshot
 from view_state import RANGES, ViewState
 
@@ -26,23 +27,8 @@ from pipeline.serving import MINUTE, Reader
 from pipeline.tables import ANOMALY_ALERTS
 
 AGAIN_SECONDS = 2.0
-# A chosen row keeps the text's colour, so that it can be read in both themes.
-TABLE_STYLES = """
-:host .tabulator { font-size: 13px; }
-:host .tabulator .tabulator-row.tabulator-selected, :host .tabulator .tabulator-row.tabulator-selectable:hover {
-  background: rgba(0, 114, 178, 0.28) !important; color: inherit !important;
-}
-"""
 RANGE_WORDS = {"15m": "15 minutes", "1h": "hour", "6h": "6 hours"}
-COLUMNS = {
-    "country": "Country",
-    "window": "Window (UTC)",
-    "minutes": "Minutes",
-    "peak": "Peak, %",
-    "aircraft": "Anomalous",
-    "reasons": "Main reasons",
-    "state": "State",
-}
+COLUMNS = ("country", "window_utc", "minutes", "peak_percent", "anomalous_aircraft", "main_reasons", "state")
 
 
 class AlertsTab:
@@ -61,9 +47,10 @@ class AlertsTab:
         self._ten, self._heat = TopTen(state.theme), Heat(state.theme)
         self._card, self._rehearsal = AlertCard(state), RehearsalCard(hub, state)
         self._ten_told, self._heat_told, self._told = _text(), _text(), _text()
-        self._table = _table()
-        self._choice = pmui.Select(label="Alert to explain", options={}, size="small", sizing_mode="stretch_width")
-        self._table.on_click(lambda event: self._choose(self._alerts[event.row]))
+        self._table = RowsTable(lambda row: self._choose(self._alerts[row]), visible=False)
+        self._choice = pmui.Select(
+            label="Alert to explain", options={}, size="small", sizing_mode="stretch_width", margin=(16, 0, 0, 0)
+        )
         self._choice.param.watch(self._chosen_by_name, "value")
         state.param.watch(self._again, ["threshold", "least", "range"])
         state.param.watch(self._paint, "theme")
@@ -116,9 +103,6 @@ class AlertsTab:
     def _show_alerts(self, found: tuple[list[Alert], int]) -> None:
         alerts, self._windows = found
         self._alerts = alerts
-        frame = _frame(alerts, self._ongoing)
-        if not frame.equals(self._table.value):
-            self._table.value = frame
         update(self._told, object=self._sentence())
         update(self._table, visible=bool(alerts))
         update(self._choice, visible=bool(alerts))
@@ -146,7 +130,8 @@ class AlertsTab:
     def _choose(self, alert: Alert | None) -> None:
         self._chosen = None if alert is None else _key(alert)
         update(self._choice, value=self._chosen)
-        update(self._table, selection=[place for place, one in enumerate(self._alerts) if one is alert])
+        place = next((place for place, one in enumerate(self._alerts) if one is alert), None)
+        self._table.show(_frame(self._alerts, self._ongoing), place)
         self._card.show(alert, ongoing=alert is not None and self._ongoing(alert))
 
     def _chosen_by_name(self, event: Any) -> None:
@@ -244,23 +229,6 @@ def _frame(alerts: list[Alert], ongoing: Any) -> pd.DataFrame:
         for one in alerts
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _table() -> Any:
-    return pn.widgets.Tabulator(
-        _frame([], None),
-        titles=COLUMNS,
-        show_index=False,
-        disabled=True,
-        selectable=1,
-        pagination="local",
-        page_size=10,
-        layout="fit_data_stretch",
-        formatters={name: {"type": "plaintext"} for name in COLUMNS},
-        stylesheets=[TABLE_STYLES],
-        sizing_mode="stretch_width",
-        visible=False,
-    )
 
 
 def _text() -> Any:

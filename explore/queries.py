@@ -21,7 +21,7 @@ from pipeline.tables import FLIGHTS_ML
 
 FOLDER = Path(__file__).with_name("sql")
 NAMES = ("country_statistics", "ground_and_air", "altitude_bands", "steepest_moments")
-UNITS = {"degrees": "°", "meters": "m", "kmh": "km/h", "ms": "m/s", "seconds": "s", "percent": "%"}
+UNITS = {"degrees": "°", "meters": "m", "kmh": "km/h", "ms": "m/s", "seconds": "s", "percent": "%", "utc": "UTC"}
 DIGITS = {"degrees": 3, "meters": 0, "kmh": 0, "ms": 1, "seconds": 0, "percent": 1}
 
 

@@ -96,3 +96,40 @@ def test_words_are_words_and_numbers_have_their_unit():
     assert "<b>Oman" not in html
     assert column(html, 0)[1] == "–"
     assert ">Mean speed, km/h</button>" in html
+
+
+def buttons(html: str) -> list[tuple[str, str, str]]:
+    """Row, whether it is marked, and words of each row's button."""
+    return re.findall(r'<button type="button" data-row="(\d+)" aria-pressed="(\w+)">(.*?)</button></td>', html)
+
+
+def test_a_row_that_is_pressed_is_told_by_its_label_whatever_the_order_and_stays_marked():
+    told: list[str] = []
+    made = RowsTable(told.append)
+    made.show(ROWS.set_axis(["p", "q", "r", "s"]), pressed="s")
+    assert buttons(made.html) == [
+        ("0", "false", "Peru"),
+        ("1", "false", "–"),
+        ("2", "false", "&lt;b&gt;Oman&lt;/b&gt;"),
+        ("3", "true", "Chad"),
+    ]
+    made._handle_msg("aircraft")
+    assert [words for _, marked, words in buttons(made.html) if marked == "true"] == ["Chad"]
+    made._handle_msg(1)
+    made._handle_msg(3)
+    assert told == ["r", "s"]
+
+
+@pytest.mark.parametrize("sent", [4, -1, True, 1.0, "1", None])
+def test_a_row_that_is_not_shown_is_not_told(sent: object):
+    told: list[object] = []
+    made = RowsTable(told.append)
+    made.show(ROWS)
+    made._handle_msg(sent)
+    assert told == []
+
+
+def test_where_rows_are_only_read_there_is_nothing_to_press():
+    made = RowsTable()
+    made.show(ROWS)
+    assert buttons(made.html) == []
