@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks import backlog, brush, figures, growth, latency, page, report, s3, screen, sections, viewer
 from benchmarks.peers import race
+from benchmarks.sections import Row
 from explore.sample import MOST
 
 FLOORS = ("latency", "backlog", "page", "viewer", "figures", "brush", "s3")
@@ -39,49 +40,63 @@ def main() -> int:
     if unknown := {*names} - {*MEASUREMENTS}:
         print(f"There is no measurement {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}.")
         return 2
-    rows: list[tuple[str, str, str, bool]] = []
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="contrail-bench-") as folder:
         if "backlog" in names:
             print(f"Backlog of {MESSAGES:,} messages", flush=True)
-            rows += backlog_rows(backlog.measure(Path(folder) / "backlog", MESSAGES))
+            rows += said(backlog_rows(backlog.measure(Path(folder) / "backlog", MESSAGES)))
         if "latency" in names:
             print(f"{latency.AIRCRAFT:,} aircraft every {latency.INTERVAL_SECONDS} s", flush=True)
-            rows += latency_rows(latency.measure(Path(folder) / "latency", *(LATENCY_FULL if full else LATENCY_SHORT)))
+            rows += said(
+                latency_rows(latency.measure(Path(folder) / "latency", *(LATENCY_FULL if full else LATENCY_SHORT)))
+            )
         if "page" in names:
             print(f"The page, alone and with {page.SESSIONS} more sessions", flush=True)
-            rows += page_rows(page.measure(Path(folder) / "page", LOOKED_SECONDS))
+            rows += said(page_rows(page.measure(Path(folder) / "page", LOOKED_SECONDS)))
         if "viewer" in names:
             print(f"The viewer, on three thousand files and with {viewer.SESSIONS} sessions", flush=True)
-            rows += viewer_rows(viewer.measure(Path(folder) / "viewer", LOOKED_SECONDS))
+            rows += said(viewer_rows(viewer.measure(Path(folder) / "viewer", LOOKED_SECONDS)))
         if {"figures", "brush"} & {*names}:
             print(f"Explore at {MOST:,} rows", flush=True)
             hour = figures.lake_of_an_hour(Path(folder) / "hour")
-            rows += figure_rows(figures.measure(hour)) if "figures" in names else []
-            rows += brush_rows(brush.measure(Path(folder) / "brush", hour)) if "brush" in names else []
+            rows += said(figure_rows(figures.measure(hour))) if "figures" in names else []
+            rows += said(brush_rows(brush.measure(Path(folder) / "brush", hour))) if "brush" in names else []
         if "s3" in names:
             print("The lake on a disk, then on S3", flush=True)
-            rows += s3_rows(s3.measure(Path(folder) / "s3", S3_WARM_UP, S3_SNAPSHOTS))
+            rows += said(s3_rows(s3.measure(Path(folder) / "s3", S3_WARM_UP, S3_SNAPSHOTS)))
         if "peers" in names:
             messages, most, rounds = PEERS_FULL if full else PEERS_SHORT
             print(f"{messages:,} messages through Contrail and its peers", flush=True)
-            rows += sections.peers(race.measure(Path(folder) / "peers", messages, most, rounds, starts=full), most)
+            rows += said(
+                sections.peers(race.measure(Path(folder) / "peers", messages, most, rounds, starts=full), most)
+            )
         if "growth" in names:
             messages, fleets, ages = GROWTH_FULL if full else GROWTH_SHORT
             print("Larger skies and older tables", flush=True)
-            rows += sections.growth(growth.measure(Path(folder) / "growth", messages, fleets, ages), messages)
+            rows += said(sections.growth(growth.measure(Path(folder) / "growth", messages, fleets, ages), messages))
         if "screen" in names:
             print("From the producer's send to the screen", flush=True)
-            rows += sections.screen(screen.measure(Path(folder) / "screen", *(SCREEN_FULL if full else SCREEN_SHORT)))
-    table = "\n".join(
-        f"| {what} | {figure} | {floor} | {'yes' if kept else 'NO'} |" for what, figure, floor, kept in rows
-    )
-    print(table)
+            rows += said(
+                sections.screen(screen.measure(Path(folder) / "screen", *(SCREEN_FULL if full else SCREEN_SHORT)))
+            )
     if {*FLOORS} <= {*names}:
-        report.write("Floors", floors(table))
+        report.write("Floors", floors("\n".join(map(line, rows))))
     return 0 if all(kept for *_, kept in rows) else 1
 
 
-def latency_rows(found: latency.Latency) -> list[tuple[str, str, str, bool]]:
+def said(rows: list[Row]) -> list[Row]:
+    """Print rows as soon as they are known: a later measurement may fail."""
+    print("\n".join(map(line, rows)), flush=True)
+    return rows
+
+
+def line(row: Row) -> str:
+    """A row of the table: what, its figure, its floor, whether that is kept."""
+    what, figure, floor, kept = row
+    return f"| {what} | {figure} | {floor} | {'yes' if kept else 'NO'} |"
+
+
+def latency_rows(found: latency.Latency) -> list[Row]:
     """Figures of the live measurement against their floors."""
     p50, p95 = found.percentile(50), found.percentile(95)
     return [
@@ -93,7 +108,7 @@ def latency_rows(found: latency.Latency) -> list[tuple[str, str, str, bool]]:
     ]
 
 
-def backlog_rows(found: backlog.Backlog) -> list[tuple[str, str, str, bool]]:
+def backlog_rows(found: backlog.Backlog) -> list[Row]:
     """Figures of the backlog against their floors."""
     rate = found.per_cpu_second
     return [
@@ -114,7 +129,7 @@ def backlog_rows(found: backlog.Backlog) -> list[tuple[str, str, str, bool]]:
     ]
 
 
-def s3_rows(found: s3.Places) -> list[tuple[str, str, str, bool]]:
+def s3_rows(found: s3.Places) -> list[Row]:
     """The same measurement with the lake on S3 against that on a disk."""
     disk, s3_seconds, ratio = found.disk.percentile(50), found.s3.percentile(50), found.ratio
     return [
@@ -124,7 +139,7 @@ def s3_rows(found: s3.Places) -> list[tuple[str, str, str, bool]]:
     ]
 
 
-def page_rows(found: page.PageCosts) -> list[tuple[str, str, str, bool]]:
+def page_rows(found: page.PageCosts) -> list[Row]:
     """Figures of the page against their floors."""
     alone, crowded = (float(np.percentile(delays, 95)) for delays in (found.alone, found.crowded))
     more = found.cores_crowded - found.cores_alone
@@ -138,7 +153,7 @@ def page_rows(found: page.PageCosts) -> list[tuple[str, str, str, bool]]:
     ]
 
 
-def viewer_rows(found: viewer.ViewerCosts) -> list[tuple[str, str, str, bool]]:
+def viewer_rows(found: viewer.ViewerCosts) -> list[Row]:
     """Figures of the viewer against their floors."""
     slowest, fewest = max(found.complete_seconds), 0.9 * 2 * viewer.SESSIONS / viewer.REFRESH_SECONDS * LOOKED_SECONDS
     crowd = f"cores for {viewer.SESSIONS} viewers at {viewer.REFRESH_SECONDS} s"
@@ -151,7 +166,7 @@ def viewer_rows(found: viewer.ViewerCosts) -> list[tuple[str, str, str, bool]]:
     ]
 
 
-def figure_rows(found: list[figures.FigureCost]) -> list[tuple[str, str, str, bool]]:
+def figure_rows(found: list[figures.FigureCost]) -> list[Row]:
     """Figures of Explore against their floor."""
     return [
         (
@@ -164,7 +179,7 @@ def figure_rows(found: list[figures.FigureCost]) -> list[tuple[str, str, str, bo
     ]
 
 
-def brush_rows(seconds: list[float]) -> list[tuple[str, str, str, bool]]:
+def brush_rows(seconds: list[float]) -> list[Row]:
     """Figures of the brushed view."""
     p50, p95 = (float(np.percentile(seconds, share)) for share in (50, 95))
     return [("end of a drag to all plots and the table, p50 and p95", f"{p50:.2f} and {p95:.2f} s", "", True)]
