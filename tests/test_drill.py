@@ -40,7 +40,9 @@ def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Do]:
 
         def do(case: Case) -> Outcome:
             if not running:
-                running.append(stack.enter_context(Rig(tmp_path_factory.mktemp("drill") / "rig").standing()))
+                rig = Rig(tmp_path_factory.mktemp("drill") / "rig")
+                rig.every_seconds = 1.0  # every judgement computes all that has flowed anew
+                running.append(stack.enter_context(rig.standing()))
             outcome = done(case, running[0], BRIEF, print)
             if outcome.verdict == "failed":
                 running.pop().close()
