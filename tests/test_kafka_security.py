@@ -100,6 +100,12 @@ def test_the_feed_process_signs_in_too_and_its_command_line_does_not_show_how(se
     assert not [text for text in written(tmp_path) if PASSWORD in text]
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused is refused at once: the client need not try for as long as it does for people."""
+    monkeypatch.setattr("pipeline.broker.CLIENT_MS", 4_000)
+
+
 REFUSED = [
     ("SASL_SSL", {"kafka_password": "hush"}, "CONTRAIL_KAFKA_PASSWORD"),
     ("SASL_PLAINTEXT", {"kafka_password": "hush", "kafka_sasl_mechanism": "PLAIN"}, "CONTRAIL_KAFKA_PASSWORD"),
@@ -108,6 +114,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("protocol", "changes", "cure"), REFUSED)
 def test_a_refusal_is_one_sentence_with_its_cure_and_without_the_password(secured, caplog, protocol, changes, cure):
     changed = {name: str(secured.folder / value) if name == "kafka_ca" else value for name, value in changes.items()}
@@ -119,17 +126,20 @@ def test_a_refusal_is_one_sentence_with_its_cure_and_without_the_password(secure
     assert not {"hush", PASSWORD} & {*caplog.text.split(), *str(refused.value).split()}
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_kafka_that_asks_for_a_certificate_says_so_to_one_who_shows_none(secured):
     security = Security("SSL", ca=secured.folder / "ca.pem")
     with pytest.raises(BrokerError, match="CONTRAIL_KAFKA_CERTIFICATE"):
         end_offsets(secured.servers("SSL"), "sky", security)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_tls_asked_of_a_listener_without_it_is_named(secured):
     with pytest.raises(BrokerError, match=r"does not speak TLS.*CONTRAIL_KAFKA_SECURITY"):
         end_offsets(secured.servers("SASL_PLAINTEXT"), "sky", Security("SSL"))
 
 
+@pytest.mark.usefixtures("impatient")
 def test_where_the_library_shall_not_print_a_refusal_still_has_its_cure(secured, caplog):
     with unprinted(), pytest.raises(BrokerError, match="CONTRAIL_KAFKA_CERTIFICATE"):
         end_offsets(secured.servers("SSL"), "sky", Security("SSL", ca=secured.folder / "ca.pem"))
@@ -137,6 +147,7 @@ def test_where_the_library_shall_not_print_a_refusal_still_has_its_cure(secured,
     assert logging.getLogger("kafka").propagate
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("protocol", ["SASL_PLAINTEXT", "SASL_SSL"])
 def test_a_secured_kafka_reached_without_any_of_it_points_to_the_setting(secured, protocol):
     with pytest.raises(BrokerError, match="CONTRAIL_KAFKA_SECURITY"):
