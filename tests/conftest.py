@@ -30,9 +30,14 @@ from tests.small_sky import recorded
 RECORDINGS = Path(__file__).parents[2] / "shared" / "data"
 
 
-def pytest_configure() -> None:
+def pytest_sessionstart(session: pytest.Session) -> None:
     """Whoever ends a run early, as CI does when time is up, ends what its tests have started too."""
-    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM"))
+
+    def end(*_: object) -> None:
+        session.shouldstop = "ended by SIGTERM"  # where a library swallows the exception, after the test in hand
+        pytest.exit("ended by SIGTERM")
+
+    signal.signal(signal.SIGTERM, end)
 
 
 @pytest.fixture(autouse=True, scope="session")
