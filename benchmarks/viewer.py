@@ -215,10 +215,13 @@ class Crowd:
         """Take what comes; choose the shortest refresh, then ask for each part at its pace."""
         chosen: list[WidgetState] = []
         parts: set[str] = set()
+        told_of: set[str] = set()  # requests for parts that come together are answered in one run
         while (raw := await joined.read_message()) is not None:
             told = ForwardMsg()
             told.ParseFromString(raw)  # type: ignore[arg-type]
             kind = told.WhichOneof("type")
+            if kind == "delta":
+                told_of.add(told.delta.fragment_id)
             if kind == "delta" and told.delta.new_element.slider.label.startswith("Refresh") and not chosen:
                 chosen += [WidgetState(id=told.delta.new_element.slider.id)]
                 chosen[0].double_array_value.data.append(REFRESH_SECONDS)
@@ -229,7 +232,8 @@ class Crowd:
                     parts.add(part)
                     self._tasks.append(asyncio.ensure_future(self._ask(joined, chosen, part)))
             elif kind == "script_finished" and told.script_finished == ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY:
-                self.refreshes += 1
+                self.refreshes += len(told_of & parts)
+                told_of.clear()
 
     async def _ask(self, joined: WebSocketClientConnection, chosen: list[WidgetState], part: str) -> None:
         while True:
