@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from pipeline.settings import Settings, as_environment
+from pipeline.settings import Settings, as_environment, foreign_environment
 
 
 class FeedProcess:
@@ -30,7 +29,6 @@ class FeedProcess:
         """Start it; it feeds the Kafka at `servers` and ends when this process does, however that ends."""
         self._status_file.unlink(missing_ok=True)
         told = dataclasses.replace(self._settings, kafka=servers, data=str(self._settings.data_folder))
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("CONTRAIL_")}
         log = self._settings.data_folder / "logs" / "feed.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
@@ -39,7 +37,7 @@ class FeedProcess:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
-                env=environment | as_environment(told),
+                env=foreign_environment() | as_environment(told),
                 start_new_session=True,
             )
 

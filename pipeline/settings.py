@@ -323,6 +323,11 @@ def variable(field_name: str) -> str:
     return PREFIX + field_name.upper()
 
 
+def foreign_environment() -> dict[str, str]:
+    """The variables that are no setting of Contrail: what a child process inherits, whose settings are told to it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+
+
 def as_environment(settings: Settings) -> dict[str, str]:
     """The variables that make `load` return these settings: how a child process is told."""
     return {

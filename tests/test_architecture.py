@@ -60,12 +60,10 @@ WITHOUT_SPARK = (
     "pipeline.table_store",
     "pipeline.tables",
 )
-# The environment of child processes, as a whole; nobody but `settings` asks for one of its values.
+# What Spark's JVM and workers find there; nobody but `settings` asks for one of its values.
 HANDED_ON = {
     ("pipeline.spark", "update"),
     ("pipeline.spark", "setdefault"),
-    ("pipeline.feed_process", "items"),
-    ("pipeline.drill.processes", "items"),
 }
 
 

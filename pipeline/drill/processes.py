@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from pipeline.errors import DrillError
+from pipeline.settings import foreign_environment
 
 LONGEST_SECONDS = 420  # a cluster's cold start on two busy cores
 ENDING_SECONDS = 40
@@ -25,10 +25,9 @@ class NotInTime(DrillError, TimeoutError):
 
 def launched(command: list[str], environment: dict[str, str], said: Path, complained: Path) -> subprocess.Popen[bytes]:
     """A program in the background, with no setting of Contrail but those in `environment`."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CONTRAIL_")}
     with said.open("ab") as output, complained.open("ab") as errors:
         return subprocess.Popen(
-            command, env=inherited | environment, stdout=output, stderr=errors, stdin=subprocess.DEVNULL
+            command, env=foreign_environment() | environment, stdout=output, stderr=errors, stdin=subprocess.DEVNULL
         )
 
 
