@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.page import FLAGS
-from benchmarks.server import ROOT, running
-from pipeline.broker import free_port
+from benchmarks.server import page_served
 
 DRAGS, WARM_UP, PATIENCE_MS = 24, 4, 30_000
 PLOTS = ("altitude_meters", "velocity_kmh", "time_ms", "map")
@@ -40,11 +38,8 @@ SECONDS = "() => (Math.max(...Object.values(window.drawn)) - window.released) / 
 
 def measure(folder: Path, lake: Path) -> list[float]:
     """Seconds from the end of each drag over the plots in turn, of a lake whose last hour has 10,000 rows or more."""
-    port = free_port()
-    address = f"http://127.0.0.1:{port}/app"
-    command = [sys.executable, "-m", "panel", "serve", str(ROOT / "app"), "--address", "127.0.0.1", "--port", str(port)]
-    given = {"CONTRAIL_DATA": str(folder), "CONTRAIL_LAKE": str(lake), "CONTRAIL_AUTOSTART": "no"}
-    with running(command, given, folder / "page.log", address, patience_seconds=60), sync_playwright() as playwright:
+    given = {"CONTRAIL_LAKE": str(lake), "CONTRAIL_AUTOSTART": "no"}
+    with page_served(folder, given) as (address, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         page = browser.new_page(viewport={"width": 1440, "height": 1600})
         page.goto(f"{address}?tab=explore&view=brush")

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +17,7 @@ import psutil
 from playwright.sync_api import Page, sync_playwright
 from tornado.websocket import websocket_connect
 
-from benchmarks.server import ROOT, running
-from pipeline.broker import free_port
+from benchmarks.server import page_served
 from pipeline.serving import Reader
 from pipeline.settings import load
 from pipeline.tables import FLIGHT_PHASE_COUNTS, lake_of
@@ -172,12 +169,6 @@ def wait_until_alone(page: Page) -> int:
     return left
 
 
-@contextmanager
-def served(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """The page with its pipeline, as `make run` serves it."""
-    port = free_port()
-    address = f"http://127.0.0.1:{port}/app"
-    command = [sys.executable, "-m", "panel", "serve", str(ROOT / "app"), "--address", "127.0.0.1", "--port", str(port)]
-    sky = {"CONTRAIL_DATA": str(folder), "CONTRAIL_AIRCRAFT": "12000", "CONTRAIL_INTERVAL": "15"}
-    with running(command, sky, folder / "page.log", address, patience_seconds=60) as process:
-        yield address, process
+def served(folder: Path) -> AbstractContextManager[tuple[str, psutil.Process]]:
+    """The page with its pipeline and a whole sky."""
+    return page_served(folder, {"CONTRAIL_AIRCRAFT": "12000", "CONTRAIL_INTERVAL": "15"})

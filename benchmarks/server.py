@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+
+from pipeline.broker import free_port
 
 ROOT = Path(__file__).parents[1]
 LAST_WORDS = 30
@@ -37,3 +40,14 @@ def running(
     finally:
         process.terminate()
         process.wait(patience_seconds)
+
+
+@contextmanager
+def page_served(folder: Path, environment: dict[str, str]) -> Iterator[tuple[str, psutil.Process]]:
+    """The address and the process of the operator's page, as `make run` serves it; its log is in `folder`."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}/app"
+    command = [sys.executable, "-m", "panel", "serve", str(ROOT / "app"), "--address", "127.0.0.1", "--port", str(port)]
+    told = {"CONTRAIL_DATA": str(folder)} | environment
+    with running(command, told, folder / "page.log", address, patience_seconds=60) as process:
+        yield address, process

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import io
 import shutil
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.page import FLAGS
-from benchmarks.server import ROOT, running
+from benchmarks.server import ROOT, page_served
 from explore.__main__ import rows_of, sampled
 from explore.figures import FIGURES, caption_of, drawn
 from explore.style import png
 from pipeline import ops, training_run
-from pipeline.broker import Broker, create_topic, free_port
+from pipeline.broker import Broker, create_topic
 from pipeline.producer import Producer
 from pipeline.serving import Reader
 from pipeline.settings import Settings, load
@@ -54,7 +51,7 @@ def main() -> None:
         settings = load({}, data=scratch)
         say("Filling Kafka with an hour of a simulated sky")
         fill(settings)
-        with served(Path(scratch)) as address:
+        with page_served(Path(scratch), {}) as (address, _):
             say("Waiting for the streams")
             wait_for_gold(settings)
             say("Taking pictures of the page")
@@ -83,16 +80,6 @@ def fill(settings: Settings) -> None:
         producer.close()
     finally:
         broker.stop()
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of the page with its pipeline, as `make run` serves it."""
-    port = free_port()
-    address = f"http://127.0.0.1:{port}/app"
-    command = [sys.executable, "-m", "panel", "serve", str(ROOT / "app"), "--address", "127.0.0.1", "--port", str(port)]
-    with running(command, {"CONTRAIL_DATA": str(folder)}, folder / "page.log", address, patience_seconds=60):
-        yield address
 
 
 def wait_for_gold(settings: Settings) -> None:
