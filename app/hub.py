@@ -111,7 +111,7 @@ class Hub:
         """Drive another feed, or another area of it, on that feed's own lake; the page follows."""
         return self._noted(user, "switch feed", (settings.source,), lambda: self._begin_switch(user, settings))
 
-    def _noted(self, user: str, verb: str, names: tuple[str, ...], do: Callable[[], Future[None]]) -> str:
+    def _noted(self, user: str, verb: str, names: tuple[str, ...], do: Callable[[], Future[None] | None]) -> str:
         lake, told = self.supervisor.lake, ""
         try:
             self.rights.require(user)
@@ -185,14 +185,11 @@ class Hub:
             self.supervisor.close()
             self.supervisor = Supervisor(self.settings, log.info)
 
-    def _begin_switch(self, user: str, settings: Settings) -> Future[None]:
+    def _begin_switch(self, user: str, settings: Settings) -> None:
         if not self._switch.acquire(blocking=False):
             raise StreamError("The feed is being switched already: wait until that is done.")
         self.switching = f"Switching to {settings.source}: stopping what runs"
         threading.Thread(target=self._do_switch, args=(user, settings), name="switch", daemon=True).start()
-        begun: Future[None] = Future()
-        begun.set_result(None)
-        return begun
 
     def _do_switch(self, user: str, settings: Settings) -> None:
         try:

@@ -73,24 +73,22 @@ class RowsTable(pn.custom.JSComponent):
     def __init__(self, chosen: Callable[[Any], None] | None = None, **given: Any) -> None:
         super().__init__(sizing_mode="stretch_width", margin=0, css_classes=["answer"], **given)
         self._rows, self._chosen, self._pressed = pd.DataFrame(), chosen, None
+        self._labels: list[Any] = []
         self._column, self._way = "", UNSORTED
 
     def show(self, rows: pd.DataFrame, pressed: Any = None) -> None:
         """Show these rows, in the chosen order where they have that column; the one labelled `pressed` is marked."""
         self._rows, self._pressed = rows, pressed
         way = self._way if self._column in rows else UNSORTED
-        html = table(ordered(rows, self._column, way), self._column, way)
-        update(self, html=html if self._chosen is None else _with_buttons(html, self._places(), pressed))
-
-    def _places(self) -> list[Any]:
-        """The labels of the rows, in the order in which they are shown."""
-        way = self._way if self._column in self._rows else UNSORTED
-        return list(ordered(self._rows, self._column, way).index[:MOST_SHOWN])
+        sorted_rows = ordered(rows, self._column, way)
+        self._labels = list(sorted_rows.index[:MOST_SHOWN])
+        html = table(sorted_rows, self._column, way)
+        update(self, html=html if self._chosen is None else _with_buttons(html, self._labels, pressed))
 
     def _handle_msg(self, data: Any) -> None:
         """A header or a row was pressed; a browser may send anything, and only what is shown is taken."""
-        if self._chosen is not None and type(data) is int and 0 <= data < len(self._rows.head(MOST_SHOWN)):
-            self._chosen(self._places()[data])
+        if self._chosen is not None and type(data) is int and 0 <= data < len(self._labels):
+            self._chosen(self._labels[data])
         if not isinstance(data, str) or data not in self._rows:
             return
         ways = (ASCENDING, DESCENDING, UNSORTED)

@@ -108,7 +108,9 @@ class AlertsTab:
         update(self._choice, visible=bool(alerts))
         names = {alert_words.headline(one, ongoing=self._ongoing(one)): _key(one) for one in alerts}
         kept = next((one for one in alerts if _key(one) == self._chosen), alerts[0] if alerts else None)
-        value = None if kept is None else _key(kept)
+        self._chosen = value = (
+            None if kept is None else _key(kept)
+        )  # so that the choice, set next, chooses nothing anew
         if self._choice.options != names or self._choice.value != value:
             self._choice.param.update(options=names, value=value)
         self._choose(kept)

@@ -292,6 +292,7 @@ class Supervisor:
                 if self._housekeeping.full:
                     raise FeedError(self._housekeeping.full)
                 self._feed.start(self._footing.servers)
+                part.set("running")
             else:
                 assert self._footing.spark is not None
                 self._check(self._stages[name])
@@ -300,7 +301,6 @@ class Supervisor:
                         self._footing.spark, self._stages[name], self.lake, self.settings, self._footing.servers
                     )
                 )
-            part.set("running")
         except Exception as error:
             part.fail(error)
         if all(self._parts[one].status.state in ("running", "stopped", "done") for one in PARTS):
