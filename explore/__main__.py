@@ -19,7 +19,7 @@ from explore.queries import QUERIES, csv
 from explore.sample import Sample, reach, taken
 from explore.style import LOOKS, png
 from pipeline import settings
-from pipeline.errors import ContrailError, LakeError, SettingError
+from pipeline.errors import LakeError, SettingError, exit_code
 from pipeline.serving import Reader
 from pipeline.settings import Settings
 from pipeline.status_words import LABELS
@@ -32,16 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Write everything; 0 when all is written, 1 with a sentence on standard error when not."""
     options = parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    try:
-        write(settings.load(source=options.source), options)
-    except ContrailError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        return 0
-    return 0
+    return exit_code(lambda: write(settings.load(source=options.source), options))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import lease, object_store, ops, resets, settings
-from pipeline.errors import ContrailError, LakeError, LostLakeError, SettingError, StreamError
+from pipeline.errors import LakeError, LostLakeError, SettingError, StreamError, exit_code
 from pipeline.settings import Settings
 from pipeline.status_words import housekeeping_words, round_words
 from pipeline.tables import Lake, lake_of
@@ -29,19 +29,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    return exit_code(lambda: _run_command(options))
+
+
+def _run_command(options: argparse.Namespace) -> int:
     try:
         chosen = {name: getattr(options, name, None) for name in ("source", "file", "speed", "aircraft", "box")}
         return int(options.command(settings.load(**chosen), options))
     except LostLakeError as error:
         print(error, file=sys.stderr, flush=True)
         os._exit(1)  # a merge may still be under way in delta-rs: it must not come back into a Python that is ending
-    except ContrailError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,5 +1,10 @@
 """What can go wrong, as a short tree. Every message is one or two sentences: the cause, then the cure."""
 
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
 
 class ContrailError(Exception):
     """The base of every error that Contrail raises on purpose; its text names the value and the cure."""
@@ -51,3 +56,16 @@ class TrainingError(ContrailError):
 
 class DrillError(ContrailError):
     """A fault of the drill could not be done, or something did not come true after it."""
+
+
+def exit_code(command: Callable[[], int | None]) -> int:
+    """What a command ends with: its own code, 1 with a sentence on standard error, 130 after Ctrl-C, 0 when nobody reads on."""
+    try:
+        return command() or 0
+    except ContrailError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0
