@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import pi
 from typing import Any
 
@@ -122,20 +123,20 @@ def state_strip(source: ColumnDataSource, across: Range1d) -> Any:
     return plot
 
 
-def spark_source() -> ColumnDataSource:
-    """The last hour of one figure."""
-    return ColumnDataSource({"minute": [], "value": []})
+def trends_source(names: Iterable[str]) -> ColumnDataSource:
+    """The last hour of all headline figures, a column each: one source, so that a new minute is sent once."""
+    return ColumnDataSource({"minute": [], **{name: [] for name in names}})
 
 
-def sparkline(source: ColumnDataSource, title: str, form: str, across: Range1d, up: Range1d) -> Any:
-    """A small line without axes; gaps stay gaps."""
+def sparkline(source: ColumnDataSource, name: str, title: str, form: str, across: Range1d, up: Range1d) -> Any:
+    """A small line of one of the source's columns, without axes; gaps stay gaps."""
     plot = figure(
         x_axis_type=None, y_axis_type=None, x_range=across, y_range=up, height=56, sizing_mode="stretch_width",
         toolbar_location=None, tools="", min_border=2, name=f"{title} over the last hour",
     )  # fmt: skip
-    line = plot.line("minute", "value", source=source, line_width=2, color="#3a86c8")
-    dots = plot.scatter("minute", "value", source=source, size=4, color="#3a86c8", alpha=0.0, hover_alpha=1.0)
-    tips = [("minute", "@minute{%H:%M} UTC"), (title, f"@value{{{form}}}")]
+    line = plot.line("minute", name, source=source, line_width=2, color="#3a86c8")
+    dots = plot.scatter("minute", name, source=source, size=4, color="#3a86c8", alpha=0.0, hover_alpha=1.0)
+    tips = [("minute", "@minute{%H:%M} UTC"), (title, f"@{name}{{{form}}}")]
     plot.add_tools(HoverTool(tooltips=tips, formatters={"@minute": "datetime"}, renderers=[dots], mode="vline"))
     plot.outline_line_color = None
     line.glyph.line_join = "round"

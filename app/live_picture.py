@@ -21,13 +21,19 @@ MOST = 2 * len(RANGES)  # what sessions may still look at while the next snapsho
 
 @dataclass(frozen=True)
 class TilePicture:
-    """A headline figure and its line: `columns` of `spark_source`, both axes' ends; None without a known minute."""
+    """A headline figure, how it moved, and the ends of its line's axis; None without a known minute."""
 
     value: str
     moved: str
-    columns: dict[str, Any] | None
-    across: tuple[Any, Any] | None
     up: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class TrendsPicture:
+    """The last hour of all headline figures: columns of `trends_source`, the time axis' ends."""
+
+    columns: dict[str, Any]
+    across: tuple[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,17 @@ class MinutesPicture:
 def tiles_of(snapshot: Snapshot) -> dict[str, TilePicture]:
     """Each headline figure by its name."""
     return {passport.name: _tile(snapshot, passport) for passport in PASSPORTS}
+
+
+@lru_cache(maxsize=2)
+def trends_of(snapshot: Snapshot) -> TrendsPicture:
+    """The lines of all headline figures: they have their minutes in common. Needs a minute."""
+    minutes = snapshot.minutes.index[-len(snapshot.trend) :]
+    lines = {
+        passport.name: (passport.scale * _trend(snapshot, passport)).reindex(minutes).to_numpy(np.float32)
+        for passport in PASSPORTS
+    }
+    return TrendsPicture({"minute": minutes.tz_localize(None).to_numpy(), **lines}, (minutes[0], minutes[-1]))
 
 
 @lru_cache(maxsize=2)
@@ -81,17 +98,15 @@ def _tile(snapshot: Snapshot, passport: Passport) -> TilePicture:
     series = _trend(snapshot, passport)
     words, how = passport.words(value), moved(series, value)
     if not series.notna().any():
-        return TilePicture(words, how, None, None, None)
-    shown = (series * passport.scale).to_numpy(np.float32)
-    low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
+        return TilePicture(words, how, None)
+    low, high = passport.scale * series.min(), passport.scale * series.max()
     room = 0.1 * (high - low) or 1.0
-    columns = {"minute": series.index.tz_localize(None).to_numpy(), "value": shown}
-    return TilePicture(words, how, columns, (series.index[0], series.index[-1]), (low - room, high + room))
+    return TilePicture(words, how, (low - room, high + room))
 
 
-def drawn_alike(one: TilePicture, other: TilePicture | None) -> bool:
-    """Whether both have the same line: what is drawn already need not be sent again."""
-    if one is other or other is None or one.columns is None or other.columns is None:
+def drawn_alike(one: TrendsPicture, other: TrendsPicture | None) -> bool:
+    """Whether both have the same lines: what is drawn already need not be sent again."""
+    if one is other or other is None:
         return one is other
     return one.across == other.across and all(
         np.array_equal(values, other.columns[name], equal_nan=True) for name, values in one.columns.items()

@@ -6,7 +6,7 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
-from bokeh.models import Range1d
+from bokeh.models import ColumnDataSource, Range1d
 from header import update
 from hub import Hub
 from live_figures import (
@@ -15,20 +15,21 @@ from live_figures import (
     donut,
     minutes_source,
     phases_source,
-    spark_source,
     sparkline,
     stacked,
     state_strip,
+    trends_source,
 )
 from live_picture import (
     MinutesPicture,
     PhasesPicture,
-    TilePicture,
+    TrendsPicture,
     caption,
     drawn_alike,
     minutes_of,
     phases_of,
     tiles_of,
+    trends_of,
 )
 from look import CARD, NUMBERS, QUIET
 from passports import PASSPORTS, Passport
@@ -46,8 +47,10 @@ class LiveTab:
         self._latest = Snapshot()
         self._phases, self._minutes = phases_source(), minutes_source()
         self._most, self._span, self._top = Range1d(0, 1), Range1d(0, 1), Range1d(0, 1)
+        self._trends, self._hour = trends_source(passport.name for passport in PASSPORTS), Range1d(0, 1)
+        self._trends_shown: TrendsPicture | None = None
         self._dialog = pmui.Dialog(pmui.Markdown(""), show_close_button=True, close_on_click=True, width_option="sm")
-        self._tiles = [Tile(passport, self._open_passport) for passport in PASSPORTS]
+        self._tiles = [Tile(passport, self._trends, self._hour, self._open_passport) for passport in PASSPORTS]
         self._caption = pmui.Typography("Waiting for the first observations.", variant="body2", sx=QUIET, margin=0)
         self._summary = pmui.Typography("", variant="body2", sx=QUIET, margin=0)
         self.view = pmui.FlexBox(
@@ -73,10 +76,18 @@ class LiveTab:
         if not (is_same and snapshot.trend is before.trend):
             for tile in self._tiles:
                 tile.show(snapshot)
+            if len(snapshot.minutes):
+                self._show_trends(trends_of(snapshot))
         if len(snapshot.minutes) and not is_same:
             self._show_phases(phases_of(snapshot))
         if len(snapshot.minutes) and not (is_same and is_same_range):
             self._show_minutes(minutes_of(snapshot, ranged))
+
+    def _show_trends(self, picture: TrendsPicture) -> None:
+        if not drawn_alike(picture, self._trends_shown):
+            self._trends.data = dict(picture.columns)
+            self._hour.update(start=picture.across[0], end=picture.across[1])
+        self._trends_shown = picture
 
     def _show_phases(self, picture: PhasesPicture) -> None:
         self._phases.data = dict(picture.columns)
@@ -128,12 +139,11 @@ class LiveTab:
 class Tile:
     """One headline figure: its value, how it moved within the hour, and the way to its passport."""
 
-    def __init__(self, passport: Passport, open_passport: Any) -> None:
+    def __init__(self, passport: Passport, trends: ColumnDataSource, across: Range1d, open_passport: Any) -> None:
         self._passport = passport
-        self._shown: TilePicture | None = None
         self._value = pmui.Typography("–", variant="h4", sx=NUMBERS, margin=0, css_classes=[f"figure-{passport.name}"])
         self._moved = pmui.Typography("no trend yet", variant="body2", sx=QUIET, margin=0)
-        self._source, self._span, self._height = spark_source(), Range1d(0, 1), Range1d(0, 1)
+        self._height = Range1d(0, 1)
         about = pmui.Button(
             label="About", variant="text", size="small", margin=0, description=f"What {passport.title} means",
             on_click=lambda event: open_passport(passport),
@@ -146,19 +156,18 @@ class Tile:
             ),
             self._value,
             self._moved,
-            pn.pane.Bokeh(sparkline(self._source, passport.title, form, self._span, self._height), sizing_mode="stretch_width"),
+            pn.pane.Bokeh(
+                sparkline(trends, passport.name, passport.title, form, across, self._height), sizing_mode="stretch_width"
+            ),
             flex="1 1 165px",
         )  # fmt: skip
 
     def show(self, snapshot: Snapshot) -> None:
         """Show the snapshot's value and trend."""
-        before, picture = self._shown, tiles_of(snapshot)[self._passport.name]
-        self._shown = picture
+        picture = tiles_of(snapshot)[self._passport.name]
         update(self._value, object=picture.value)
         update(self._moved, object=picture.moved)
-        if picture.columns and picture.across and picture.up and not drawn_alike(picture, before):
-            self._source.data = dict(picture.columns)
-            self._span.update(start=picture.across[0], end=picture.across[1])
+        if picture.up:
             self._height.update(start=picture.up[0], end=picture.up[1])
 
 

@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "app"))
 
-from live_picture import caption, drawn_alike, minutes_of, moved, phases_of, tiles_of
+from live_picture import caption, drawn_alike, minutes_of, moved, phases_of, tiles_of, trends_of
 from snapshot import Snapshot
 from tab_live import LiveTab
 from view_state import ViewState
@@ -38,16 +38,17 @@ def snapshot(rate: float = 0.02, climbing: float = 30.0, version: int = 1) -> Sn
 
 
 def test_what_was_not_sampled_and_what_still_runs_is_a_gap_in_a_line_never_a_zero():
-    for name, tile in tiles_of(snapshot()).items():
-        assert tile.columns is not None, name
-        missing = np.isnan(tile.columns["value"])
-        assert list(np.flatnonzero(missing)) == [10, 59], name
+    lines = dict(trends_of(snapshot()).columns)
+    assert list(lines.pop("minute")) == list(HOUR.tz_localize(None).to_numpy())
+    assert set(lines) == set(tiles_of(snapshot()))
+    for name, line in lines.items():
+        assert list(np.flatnonzero(np.isnan(line))) == [10, 59], name
 
 
 def test_a_figure_that_is_known_of_no_minute_has_a_dash_and_no_line():
     empty = Snapshot(newest=HOUR[0])
     for tile in tiles_of(empty).values():
-        assert (tile.value, tile.columns) == ("–", None)
+        assert (tile.value, tile.up) == ("–", None)
     assert phases_of(empty).summary == "No full minute was sampled yet."
     assert set(phases_of(empty).columns["text"]) == {"–"}
     assert caption(empty) == "Waiting for the first full minute."
@@ -71,7 +72,7 @@ def test_a_line_is_drawn_again_when_a_value_a_minute_or_a_gap_differs_and_only_t
     def line(changed: dict[int, float], begin: int = 0) -> Any:
         known = snapshot()
         known.trend.iloc[list(changed), 3] = list(changed.values())
-        return tiles_of(replace(known, minutes=known.minutes[begin:], trend=known.trend[begin:]))["anomaly_rate"]
+        return trends_of(replace(known, minutes=known.minutes[begin:], trend=known.trend[begin:]))
 
     assert drawn_alike(line({}), line({}))
     assert not drawn_alike(line({}), line({5: 0.03}))
@@ -91,9 +92,7 @@ def test_how_a_figure_moved_is_since_the_first_minute_that_is_known():
 def test_a_commit_sends_to_the_browser_what_it_changes_and_nothing_else():
     tab = LiveTab(cast(Any, None), ViewState(), "")
     sent: list[str] = []
-    sources = {"phases": tab._phases, "minutes": tab._minutes} | {
-        tile._passport.name: tile._source for tile in tab._tiles
-    }
+    sources = {"phases": tab._phases, "minutes": tab._minutes, "trends": tab._trends}
     for name, source in sources.items():
         source.on_change("data", lambda attr, old, new, name=name: sent.append(name))
     first = snapshot()
@@ -101,7 +100,7 @@ def test_a_commit_sends_to_the_browser_what_it_changes_and_nothing_else():
     assert sorted(sent) == sorted(sources)
     sent.clear()
     tab.show(replace(snapshot(rate=0.04, version=2), minutes=first.minutes))
-    assert sent == ["anomaly_rate"]
+    assert sent == ["trends"]
     sent.clear()
     tab.show(replace(first, version=3, minutes=snapshot(climbing=31.0).minutes, trend=snapshot(rate=0.04).trend))
     assert sorted(sent) == ["minutes", "phases"]
