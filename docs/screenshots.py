@@ -43,6 +43,13 @@ PAGES = {
     "control": "tab=control",
 }
 WINDOWS = "window-states"
+# The frame of the card around an element: a component's shadow root hides what is outside it from `closest`.
+BOX_OF_CARD = """one => {
+  let card = null
+  for (let at = one; !card && at; at = at.getRootNode().host) card = at.closest(".MuiPaper-root")
+  const box = card.getBoundingClientRect()
+  return [box.x, box.y, box.width, box.height]
+}"""
 
 
 def main() -> None:
@@ -137,9 +144,7 @@ def settle(page: Page) -> None:
 
 def windows(page: Page) -> bytes:
     """The card of the phases over time, with the state of each minute's window."""
-    box = page.get_by_role("heading", name="Flights per phase over time").first.evaluate(
-        "one => { const r = one.getRootNode().host.closest('.MuiPaper-root').getBoundingClientRect(); return [r.x, r.y, r.width, r.height] }"
-    )
+    box = page.get_by_role("heading", name="Flights per phase over time").first.evaluate(BOX_OF_CARD)
     return page.screenshot(full_page=True, clip=dict(zip(("x", "y", "width", "height"), box, strict=True)))
 
 

@@ -150,19 +150,22 @@ def start(
     """Start a stage's query; with `once` it ends by itself when all that is there now is taken."""
     # A pool a query: a long batch of one stream does not keep the others waiting.
     spark.sparkContext.setLocalProperty("spark.scheduler.pool", stage.name)
-    rows = stage.layer(_source(spark, stage, lake, settings, servers)).observe(
-        NEWEST, F.max(newest_of(stage)).alias("at")
-    )
+    rows = stage.layer(_source(spark, stage, lake, settings, servers))
+    if newest := newest_of(stage):
+        rows = rows.observe(NEWEST, F.max(newest).alias("at"))
     checkpoint = lake.checkpoint(stage.name, resets.generation(lake, stage.name))
     writer = stage.sink.write(rows, lake).queryName(stage.name).option("checkpointLocation", checkpoint)
     every = {"availableNow": True} if once else {"processingTime": f"{stage.every_ms} milliseconds"}
     return writer.trigger(**every).start()
 
 
-def newest_of(stage: Stage) -> str:
-    """The column that says how new a stream's rows are: Kafka's time before messages are parsed, event time after that."""
+def newest_of(stage: Stage) -> str | None:
+    """The column that says how new a stream's rows are: Kafka's time before messages are parsed, event time after that.
+
+    None for windows, whose bounds say little about it: Spark tells how new the rows in them were, from the watermark.
+    """
     columns = stage.sink.table.schema.names
-    return next(name for name in ("event_timestamp", "kafka_timestamp", "window_end") if name in columns)
+    return next((name for name in ("event_timestamp", "kafka_timestamp") if name in columns), None)
 
 
 def _source(spark: SparkSession, stage: Stage, lake: Lake, settings: Settings, servers: str) -> DataFrame:

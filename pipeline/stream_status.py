@@ -52,8 +52,8 @@ class StreamStatus:
         event_time = progress.get("eventTime") or {}
         self.watermark = event_time.get("watermark", self.watermark)
         self.event_time = event_time.get("max", self.event_time)
-        newest = (progress.get("observedMetrics") or {}).get(NEWEST) or {}
-        if newest.get("at"):
-            self.lag_seconds = self.last_batch_at - datetime.fromisoformat(newest["at"]).timestamp()
+        observed = (progress.get("observedMetrics") or {}).get(NEWEST) or {}
+        if newest := observed.get("at") or event_time.get("max"):
+            self.lag_seconds = self.last_batch_at - datetime.fromisoformat(newest).timestamp()
         self.detail = {"duration_ms": progress.get("durationMs"), "batch_id": int(progress["batchId"])}
         self.failures, self.cause, self.cure = 0, None, None
