@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from types import NoneType
 from typing import Annotated, Any
@@ -59,6 +59,8 @@ REASONS = (  # in the order in which they are looked for
 CHUNK = 1000
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Columns = dict[str, npt.NDArray[Any]]
 
 
 Real = Annotated[float, Meta(gt=-LARGEST, lt=LARGEST)]
@@ -92,7 +94,7 @@ class Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 _decode = msgspec.json.Decoder(Message).decode
-_attributes_of = attrgetter(*NAMES)
+ATTRIBUTES = {name: attrgetter(name) for name in NAMES}
 _fields_of = itemgetter(*NAMES)
 _address_of = itemgetter(0)
 _well_typed: dict[tuple[type, ...], bool] = {}
@@ -112,23 +114,22 @@ def reasons(values: Sequence[bytes | None]) -> list[str | None]:
     return found
 
 
-def observations(values: Sequence[bytes | None]) -> tuple[npt.NDArray[np.int64], pd.DataFrame]:
+def observations(values: Sequence[bytes | None]) -> tuple[Ints, pd.DataFrame]:
     """The places of the messages that are observations, and these in the units of `flights_ml`.
 
     The frame has `address` (icao24 as a number), `time`, `position_time` and `snapshot_time` (s since 1970), km/h and metres;
     a missing number is NaN, a missing text None.
     """
-    judged, rows, columns = _judged(values)
-    kept = np.array([place for place, row in enumerate(rows) if judged[row] is None], np.int64)
-    fields = {name: columns[name][kept] for name in (*FLOATS, *TIMES, "on_ground", "category")}
-    icao24, callsign, country, squawk = (np.array(columns[name], object)[kept] for name in TEXTS)
+    found, rows, columns = _judged(values)
+    taken = np.array([found[row] is None for row in rows], bool)
+    fields = {name: column[taken] for name, column in columns.items()}
     frame = pd.DataFrame(
         {
-            "address": np.array([int(one, 16) for one in icao24], np.int64),
+            "address": np.array([int(one, 16) for one in fields["icao24"]], np.int64),
             "time": fields["last_contact"].astype(np.int64),
-            "icao24": [one.lower() for one in icao24],
-            "callsign": [(one or "").strip(" ") or None for one in callsign],
-            "origin_country": [one or "" for one in country],
+            "icao24": [one.lower() for one in fields["icao24"]],
+            "callsign": [(one or "").strip(" ") or None for one in fields["callsign"]],
+            "origin_country": [one or "" for one in fields["origin_country"]],
             "longitude": fields["longitude"],
             "latitude": fields["latitude"],
             "velocity_kmh": fields["velocity"] * KMH_PER_MS,
@@ -137,39 +138,48 @@ def observations(values: Sequence[bytes | None]) -> tuple[npt.NDArray[np.int64],
             "vertical_rate": fields["vertical_rate"],
             "true_track": fields["true_track"],
             "on_ground": fields["on_ground"],
-            "squawk": squawk,
+            "squawk": fields["squawk"],
             "category": fields["category"],
             "position_time": fields["time_position"],
             "snapshot_time": fields["time"].astype(np.int64),
         }
     )
-    return np.array(rows, np.int64)[kept], frame
+    return rows[taken], frame
 
 
-def _judged(values: Sequence[bytes | None]) -> tuple[list[str | None], list[int], dict[str, Any]]:
+def _judged(values: Sequence[bytes | None]) -> tuple[list[str | None], Ints, Columns]:
     """The reason of each message; the places of those that were read; and the columns of those."""
     found: list[str | None] = []
-    rows: list[int] = []
-    fields: list[tuple[Any, ...]] = []
+    parts = []
     for begin in range(0, len(values), CHUNK):
-        chunk = [value or b"" for value in values[begin : begin + CHUNK]]
-        decoded = _written_by_us(chunk)
-        for place, told in enumerate(map(_read, chunk) if decoded is None else map(_attributes_of, decoded), begin):
-            if isinstance(told, str):
-                found.append(told)
-            else:
-                found.append(None)
-                rows.append(place)
-                fields.append(told)
-    columns: dict[str, Any] = (
-        dict(zip(NAMES, zip(*fields, strict=True), strict=True)) if fields else dict.fromkeys(NAMES, ())
-    )
-    for name in (*FLOATS, *TIMES, "on_ground", "category"):
-        columns[name] = np.array(columns[name], np.float64)
+        reasons, columns = _taken_apart([value or b"" for value in values[begin : begin + CHUNK]])
+        found += reasons
+        parts.append(columns)
+    rows = np.array([place for place, reason in enumerate(found) if reason is None], np.int64)
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in NAMES} if parts else _columns({})
     for reason, wrong in _out_of_range(columns):
-        for row in np.flatnonzero(wrong):
-            found[rows[row]] = found[rows[row]] or reason
+        for row in rows[wrong]:
+            found[row] = found[row] or reason
     return found, rows, columns
+
+
+def _taken_apart(chunk: Sequence[bytes]) -> tuple[list[str | None], Columns]:
+    """The reasons of a chunk's messages, ranges aside, and the columns of those that were read.
+
+    By chunks, since values that were just made are still in the processor's cache.
+    """
+    decoded = _written_by_us(chunk)
+    if decoded is not None:
+        return [None] * len(chunk), _columns({name: list(map(get, decoded)) for name, get in ATTRIBUTES.items()})
+    read = [_read(value) for value in chunk]
+    fields = [one for one in read if not isinstance(one, str)]
+    columns = _columns(dict(zip(NAMES, zip(*fields, strict=True), strict=True)) if fields else {})
+    return [one if isinstance(one, str) else None for one in read], columns
+
+
+def _columns(values: Mapping[str, Sequence[Any]]) -> Columns:
+    """Texts as objects, all else as floats, NaN where it is missing."""
+    return {name: np.array(values.get(name, ()), object if name in TEXTS else np.float64) for name in NAMES}
 
 
 def _written_by_us(chunk: Sequence[bytes]) -> list[Message] | None:

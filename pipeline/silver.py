@@ -82,8 +82,7 @@ def bucket(buckets: int) -> Column:
 def _observed(raw: pd.DataFrame) -> pd.DataFrame:
     """The observations among raw messages, with their place in Kafka."""
     kept, found = messages.observations(raw["value"].tolist())
-    place = raw[["partition", "offset", "kafka_timestamp"]].iloc[kept].reset_index(drop=True)
-    return pd.concat([found, place], axis=1)
+    return found.assign(**{name: raw[name].array[kept] for name in ("partition", "offset", "kafka_timestamp")})
 
 
 def _kept(state: tuple[Any, ...], buckets: int) -> history.State:

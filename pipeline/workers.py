@@ -4,6 +4,11 @@ Spark starts this module in place of `pyspark.daemon` (`spark.python.daemon.modu
 memory of a copy.
 """
 
+import sys
+
+# Spark puts a zip of pyspark before the installed one, which Python would compile anew at every start.
+sys.path.sort(key=lambda place: place.endswith("pyspark.zip"))
+
 import pandas
 import pyarrow
 import pyspark.sql.pandas.serializers
