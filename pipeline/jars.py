@@ -11,10 +11,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 
-from pipeline.errors import JarError, JavaError
+from pipeline.errors import JarError, JavaError, exit_code
 from pipeline.settings import java_home, load
 
 OLDEST_JAVA = 17
@@ -71,7 +72,7 @@ def _fetch(part: str, wanted: dict[str, str], into: Path, say: Progress) -> None
     say(f"Fetching {len(wanted)} JVM parts for {part} (once)")
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into.parent, prefix=f".{part}-") as scratch:
-        _resolve([part], Path(scratch), into.parent.parent, say, len(wanted))
+        _resolve([part], Path(scratch), into.parent.parent / "ivy" / part, say, len(wanted))
         got = Path(scratch) / part
         for name, digest in wanted.items():
             if not (got / name).is_file():
@@ -92,7 +93,7 @@ def _resolve(parts: list[str], out: Path, cache: Path, say: Progress, expected: 
     """Let the Ivy that pyspark ships put the jars of `parts` into `out/<part>/`."""
     pattern = f"{out}/[conf]/[artifact]-[revision](-[classifier]).[ext]"
     with resources.as_file(resources.files("pipeline").joinpath("jars.xml")) as listed:
-        command = [java(), "-jar", str(_ivy()), "-ivy", str(listed), "-cache", str(cache / "ivy"), "-retrieve", pattern]
+        command = [java(), "-jar", str(_ivy()), "-ivy", str(listed), "-cache", str(cache), "-retrieve", pattern]
         process = subprocess.Popen(
             [*command, "-confs", *parts], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -101,7 +102,7 @@ def _resolve(parts: list[str], out: Path, cache: Path, say: Progress, expected: 
             log.append(line.strip())
             if "[SUCCESSFUL ]" in line:
                 done += 1
-                say(f"  {done}/{expected} {line.split('!')[-1].strip()}")
+                say(f"  {' '.join(parts)} {done}/{expected} {line.split('!')[-1].strip()}")
     if process.wait() != 0:
         cause = next((line for line in log if re.search(r"Host|Exception|not found", line)), "Ivy failed")
         raise JarError(
@@ -141,9 +142,11 @@ def main() -> None:
         named = []
     for wrong in (name for name in named if name not in PARTS):
         sys.exit(f"There are no parts {wrong!r}; there are {', '.join(PARTS)}.")
-    for part in named or ("spark", "kafka"):
-        jars(part, load().cache_folder)
+    cache = load().cache_folder
+    # Side by side: Ivy waits for one answer of the registry after the other.
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda part: jars(part, cache), named or ("spark", "kafka")))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code(main))

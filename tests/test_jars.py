@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -75,6 +77,14 @@ def test_no_java_at_all_is_said_with_the_cure(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(JavaError, match=r"^No Java was found\. Install a JDK 17 or newer"):
         jars.java()
+
+
+def test_setting_up_without_java_ends_with_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.setenv("CONTRAIL_CACHE", str(tmp_path / "cache"))
+    done = subprocess.run([sys.executable, "-m", "pipeline.jars"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.fullmatch(rf"No Java was found in JAVA_HOME={tmp_path}\. Install .*\n", done.stderr)
 
 
 def test_without_java_home_the_java_on_the_path_is_used(java_home: Path, monkeypatch: pytest.MonkeyPatch):
