@@ -266,6 +266,8 @@ class Supervisor:
         streams = bool({*due} - {FEED})
         if needed and self._footing.is_there(for_streams=streams, meanwhile=self._start_feed_early):
             for name in filter(self._is_due, due):
+                if not self._asked.empty():
+                    return  # what a person asks goes first: the rest is started at the next look
                 self._try_to_start(name)
 
     def _keep_house(self) -> None:

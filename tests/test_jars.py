@@ -170,4 +170,4 @@ def test_each_jar_that_arrives_is_told(java_home: Path, tmp_path: Path, monkeypa
     install(java_home, "17", arrived + fetcher({"a-2.jar": "a"}))
     said: list[str] = []
     jars.jars("spark", tmp_path, said.append)
-    assert said == ["Fetching 1 JVM parts for spark (once)", "  1/1 a.jar (12ms)"]
+    assert said == ["Fetching 1 JVM parts for spark (once)", "  spark 1/1 a.jar (12ms)"]
