@@ -97,10 +97,10 @@ class Session:
     def _begin(self) -> None:
         self._loaded = True  # what is sent before the browser has set up the page is lost
 
-    async def tick(self) -> None:
+    def tick(self) -> None:
         """Bring what is looked at up to date, unless the browser has not taken the last update yet.
 
-        A coroutine: what it changes goes the way of Panel's callbacks, and does not overtake a tab that one of them is adding.
+        No coroutine: Bokeh runs one outside its document, where Panel takes what is held for changes that the browser made.
         """
         if not self._loaded or is_behind(self._document):
             return

@@ -9,6 +9,7 @@ import weakref
 from typing import Any
 
 import panel as pn
+from bokeh.server.callbacks import NextTickCallback
 from panel.io.document import _WRITE_BLOCK
 from panel.util import edit_readonly
 
@@ -56,10 +57,11 @@ def detach_from_busy(page: Any) -> None:
 def is_behind(document: Any) -> bool:
     """Whether an earlier update is still on its way to the browser.
 
-    A new one would queue up without bound on the session's socket, or overtake one that waits in Panel's own queue: what it
-    says of a model would then reach the browser before the model itself.
+    A new one would queue up without bound on the session's socket, or overtake one that waits in Panel's own queue or for the
+    document's lock, as a tab does that is being added: what it says of a model would reach the browser before the model itself.
     """
-    if document in _WRITE_BLOCK:
+    waiting = any(isinstance(callback, NextTickCallback) for callback in document.session_callbacks)
+    if waiting or document in _WRITE_BLOCK:
         return True
     session = getattr(document.session_context, "session", None)
     for connection in getattr(session, "_subscribed_connections", ()):

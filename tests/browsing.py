@@ -67,9 +67,14 @@ def chromium() -> str:
     return program
 
 
+# Texts of Panel that were taken for what somebody typed, and so are shown with their own tags.
+MARKED_UP = """() => (window.Bokeh?.documents ?? []).flatMap(one => [...one.all_models])
+  .map(model => model.object).filter(text => typeof text === "string" && text.includes("&amp;lt;"))"""
+
+
 @contextmanager
 def watched(browser: Browser, width: int = 1440) -> Iterator[Page]:
-    """A page of its own; at its end there was no error in its console and no request to another host."""
+    """A page of its own; at its end no error was in its console, no request to another host, no tag shown as text."""
     page = browser.new_page(viewport={"width": width, "height": 900})
     errors: list[str] = []
     hosts: set[str] = set()
@@ -77,8 +82,10 @@ def watched(browser: Browser, width: int = 1440) -> Iterator[Page]:
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda asked: hosts.add(asked.url.split("/")[2].split(":")[0] if "//" in asked.url else ""))
     yield page
+    marked_up = page.evaluate(MARKED_UP)
     page.close()
     assert not errors, errors
+    assert not marked_up, marked_up
     assert hosts - {""} <= {"127.0.0.1"}, hosts
 
 
