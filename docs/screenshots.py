@@ -110,7 +110,7 @@ def train(settings: Settings) -> None:
     """Train a little on the lake, so that the model's figure has something to show."""
     say("Training a small model")
     card = settings.data_folder / "model-card.md"
-    training_run.command(settings, Plan(trees=5, depth=6, rounds=1, seeds=1, rows=4_000), card, say, classic=False)
+    training_run.command(settings, Plan(trees=5, depth=6, rounds=1, seeds=1, rows=30_000), card, say, classic=False)
 
 
 def take_pages(address: str) -> None:
