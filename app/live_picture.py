@@ -108,11 +108,10 @@ def drawn_alike(one: TrendsPicture, other: TrendsPicture | None) -> bool:
     """Whether both have the same lines: what is drawn already need not be sent again."""
     if one is other or other is None:
         return one is other
-    return one.across == other.across and all(
-        np.array_equal(values, other.columns[name], equal_nan=True) for name, values in one.columns.items()
-    )
+    return all(np.array_equal(values, other.columns[name], equal_nan=True) for name, values in one.columns.items())
 
 
+@lru_cache(maxsize=2 * len(PASSPORTS))
 def _trend(snapshot: Snapshot, passport: Passport) -> pd.Series[float]:
     """A figure in each full minute of the last hour; NaN where it is missing or the minute is still running."""
     for frame in (snapshot.trend, snapshot.minutes):

@@ -152,8 +152,8 @@ def _judged(values: Sequence[bytes | None]) -> tuple[list[str | None], Ints, Col
     found: list[str | None] = []
     parts = []
     for begin in range(0, len(values), CHUNK):
-        reasons, columns = _taken_apart([value or b"" for value in values[begin : begin + CHUNK]])
-        found += reasons
+        told, columns = _taken_apart([value or b"" for value in values[begin : begin + CHUNK]])
+        found += told
         parts.append(columns)
     rows = np.array([place for place, reason in enumerate(found) if reason is None], np.int64)
     columns = {name: np.concatenate([part[name] for part in parts]) for name in NAMES} if parts else _columns({})
