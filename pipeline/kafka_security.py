@@ -27,6 +27,8 @@ REFUSALS = (
     ("ALERT_UNKNOWN_CA", "does not accept our certificate: set CONTRAIL_KAFKA_CERTIFICATE and CONTRAIL_KAFKA_KEY"),
     ("WRONG_VERSION_NUMBER", "does not speak TLS: set CONTRAIL_KAFKA_SECURITY to PLAINTEXT or SASL_PLAINTEXT"),
     ("Handshake failed: [SSL: UNEXPECTED_EOF", "does not speak TLS: set CONTRAIL_KAFKA_SECURITY to PLAINTEXT or SASL_PLAINTEXT"),
+    # A broker hangs up right after its refusal, and the client drops an answer that it reads together with the end.
+    ("socket disconnected", "hangs up on us: check CONTRAIL_KAFKA_SECURITY, CONTRAIL_KAFKA_USER, CONTRAIL_KAFKA_PASSWORD, CONTRAIL_KAFKA_SASL_MECHANISM and that it runs"),
 )  # fmt: skip
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import socketserver
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,6 +154,23 @@ def test_where_the_library_shall_not_print_a_refusal_still_has_its_cure(secured,
 def test_a_secured_kafka_reached_without_any_of_it_points_to_the_setting(secured, protocol):
     with pytest.raises(BrokerError, match="CONTRAIL_KAFKA_SECURITY"):
         end_offsets(secured.servers(protocol), "sky")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_kafka_that_hangs_up_without_a_word_points_to_all_that_may_be_the_cause():
+    class HangsUp(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(4096)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), HangsUp) as server:
+        threading.Thread(target=server.serve_forever).start()
+        servers = f"127.0.0.1:{server.server_address[1]}"
+        security = Security("SASL_PLAINTEXT", "PLAIN", "me", "hush")
+        try:
+            with pytest.raises(BrokerError, match=r"hangs up.*_SECURITY.*_USER.*_PASSWORD.*_SASL_MECHANISM.*runs"):
+                end_offsets(servers, "sky", security)
+        finally:
+            server.shutdown()
 
 
 @pytest.mark.parametrize(
