@@ -110,11 +110,14 @@ def _columns() -> list[Column]:
         "category": F.col("category").cast("int"),
         "ingest_timestamp": F.col("kafka_timestamp"),
         "flight_phase": F.element_at(F.array(*map(F.lit, PHASES)), (F.col("phase") + 1).cast("int")),
-        "anomalies": F.array_compact(F.array(*(F.when(_bit(place), name) for place, name in enumerate(REASONS)))),
+        "anomalies": F.element_at(
+            F.array(*map(_reasons, range(2 ** len(REASONS)))), (F.col("anomaly_bits") + 1).cast("int")
+        ),
         "date": F.to_date(F.timestamp_seconds("time")),
     } | {name: F.timestamp_seconds(seconds) for name, seconds in moment.items()}
     return [made.get(column.name, F.col(column.name)).alias(column.name) for column in FLIGHTS_ML.columns]
 
 
-def _bit(place: int) -> Column:
-    return F.col("anomaly_bits").bitwiseAND(1 << place) != 0
+def _reasons(bits: int) -> Column:
+    named = [F.lit(name) for place, name in enumerate(REASONS) if bits >> place & 1]
+    return F.array(*named).cast("array<string>")

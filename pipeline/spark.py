@@ -37,6 +37,7 @@ SESSION = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.cache.maxEntries": "4000",
     "spark.sql.maxConcurrentOutputFileWriters": "8",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.python.daemon.module": "pipeline.workers",
     "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "200000",
