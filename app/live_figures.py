@@ -52,8 +52,7 @@ def donut(source: ColumnDataSource) -> Any:
         0, 0, 0.6, 1.0, start_angle="start", end_angle="end", color="colour", line_color=None, source=source
     )
     plot.add_tools(HoverTool(tooltips=[("phase", "@phase"), ("aircraft", "@aircraft{0,0}"), ("share", "@share{0.0%}")]))
-    plot.outline_line_color = None
-    return plot
+    return lean(plot)
 
 
 def bars(source: ColumnDataSource, across: Range1d) -> Any:
@@ -65,8 +64,8 @@ def bars(source: ColumnDataSource, across: Range1d) -> Any:
     plot.hbar(y="phase", right="aircraft", height=0.72, color="colour", source=source)
     plot.add_tools(HoverTool(tooltips=[("phase", "@phase"), ("aircraft", "@aircraft{0,0}"), ("share", "@share{0.0%}")]))
     plot.xaxis.formatter = NumeralTickFormatter(format="0,0")
-    plot.xaxis.axis_label, plot.ygrid.visible, plot.outline_line_color = "aircraft", False, None
-    return plot
+    plot.xaxis.axis_label, plot.ygrid.visible = "aircraft", False
+    return lean(plot)
 
 
 def minutes_source() -> ColumnDataSource:
@@ -101,10 +100,9 @@ def stacked(source: ColumnDataSource, across: Range1d, up: Range1d) -> Any:
     tips += [(phase.title(), f"@{phase}{{0,0}}") for phase in PHASES]
     plot.add_tools(HoverTool(tooltips=tips, formatters={"@minute": "datetime"}, renderers=[drawn[-1]], mode="vline"))
     plot.yaxis.axis_label, plot.yaxis.formatter = "aircraft", NumeralTickFormatter(format="0,0")
-    plot.outline_line_color = None
     plot.add_layout(plot.legend[0], "below")
     plot.legend.orientation, plot.legend.ncols, plot.legend.border_line_color = "horizontal", 3, None
-    return plot
+    return lean(plot)
 
 
 def state_strip(source: ColumnDataSource, across: Range1d) -> Any:
@@ -119,8 +117,7 @@ def state_strip(source: ColumnDataSource, across: Range1d) -> Any:
     )  # fmt: skip
     tips = [("minute", "@minute{%H:%M} UTC"), ("window", "@state")]
     plot.add_tools(HoverTool(tooltips=tips, formatters={"@minute": "datetime"}, renderers=[band], mode="vline"))
-    plot.outline_line_color = None
-    return plot
+    return lean(plot)
 
 
 def trends_source(names: Iterable[str]) -> ColumnDataSource:
@@ -138,6 +135,16 @@ def sparkline(source: ColumnDataSource, name: str, title: str, form: str, across
     dots = plot.scatter("minute", name, source=source, size=4, color="#3a86c8", alpha=0.0, hover_alpha=1.0)
     tips = [("minute", "@minute{%H:%M} UTC"), (title, f"@{name}{{{form}}}")]
     plot.add_tools(HoverTool(tooltips=tips, formatters={"@minute": "datetime"}, renderers=[dots], mode="vline"))
-    plot.outline_line_color = None
     line.glyph.line_join = "round"
+    return lean(plot)
+
+
+def lean(plot: Any) -> Any:
+    """A figure without its outline and without the copies of each glyph for rows chosen, not chosen or muted, of which it has none.
+
+    A glyph costs the server 5 ms for each page that opens, and the browser a view.
+    """
+    plot.outline_line_color = None
+    for renderer in plot.renderers:
+        renderer.selection_glyph = renderer.nonselection_glyph = renderer.muted_glyph = None
     return plot
