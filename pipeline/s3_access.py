@@ -6,6 +6,7 @@ profile, container, instance role), so that keys which are renewed while Contrai
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,6 +101,12 @@ class Access:
     @property
     def _encrypted(self) -> bool:
         return not (self.endpoint or "").startswith("http://")
+
+
+@functools.lru_cache(maxsize=8)
+def client(access: Access, attempts: int = ATTEMPTS) -> Any:
+    """One client of boto3 for all who ask."""
+    return access.boto3(attempts=attempts)
 
 
 def access_of(settings: Settings) -> Access:

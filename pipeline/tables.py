@@ -12,6 +12,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from pipeline.errors import LakeError
 from pipeline.retention import KEPT, days
 from pipeline.s3_access import Access, access_of
+from pipeline.s3_answers import check_readable
 from pipeline.settings import Settings
 
 PHASES = ("GROUND", "TAKEOFF", "CLIMB", "CRUISE", "DESCENT", "TRANSITION")
@@ -285,10 +286,8 @@ class Lake:
 
     def check_readable(self) -> None:
         """Raises LakeError with the cause and the cure when S3 cannot be read; a lake on a disk says it by its files."""
-        if self.on_s3:
-            from pipeline import object_store
-
-            object_store.check_readable(self)
+        if self.access is not None:
+            check_readable(self.root, self.access)
 
     def create(self) -> Iterator[Table]:
         """Make the tables that are missing, empty, so that readers and streams find them; yields those made.

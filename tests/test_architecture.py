@@ -46,6 +46,7 @@ WITHOUT_SPARK = (
     "pipeline.resets",
     "pipeline.retention",
     "pipeline.s3_access",
+    "pipeline.s3_answers",
     "pipeline.serving",
     "pipeline.sightings",
     "pipeline.settings",
