@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -10,13 +9,12 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyspark
 import pytest
 
 from pipeline import cluster
-from pipeline.broker import free_port, is_open
-from pipeline.drill.processes import contrail, finished, started, wait_until
+from pipeline.drill.processes import contrail, finished
 from pipeline.drill.s3_server import S3Server
+from pipeline.drill.standalone import spark_cluster
 from pipeline.errors import SettingError
 from pipeline.settings import load
 from pipeline.tables import Lake
@@ -26,34 +24,8 @@ from tests.small_sky import recorded
 
 @pytest.fixture
 def master(tmp_path: Path) -> Iterator[str]:
-    """A standalone master and two workers of one core each, as processes of their own; they know nothing of Contrail."""
-    home = Path(pyspark.__file__).parent
-    environment = {"SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
-    environment |= {"SPARK_NO_DAEMONIZE": "1", "SPARK_DAEMON_MEMORY": "256m", "PYTHONPATH": ""}
-    program, port = str(home / "bin" / "spark-class"), free_port()
-    address, name = f"spark://127.0.0.1:{port}", "org.apache.spark.deploy"
-    here = ["--host", "127.0.0.1", "--webui-port", "0"]
-    with contextlib.ExitStack() as running:
-        command = [program, f"{name}.master.Master", *here, "--port", str(port)]
-        running.enter_context(started(command, environment, tmp_path / "master.log"))
-        wait_until(lambda: is_open(port), 60, "the master listens")
-        for number in range(2):
-            folder = tmp_path / f"worker-{number}"
-            command = [
-                program,
-                f"{name}.worker.Worker",
-                *here,
-                "--cores",
-                "1",
-                "--memory",
-                "1g",
-                "-d",
-                str(folder),
-                address,
-            ]
-            running.enter_context(started(command, environment, tmp_path / f"worker-{number}.log"))
-        registered = "Registering worker"
-        wait_until(lambda: (tmp_path / "master.log").read_text().count(registered) == 2, 60, "both workers are there")
+    """A cluster of two executors."""
+    with spark_cluster(tmp_path, 2) as address:
         yield address
 
 
