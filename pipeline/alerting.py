@@ -23,6 +23,7 @@ from pipeline.tables import ANOMALY_ALERTS, FLIGHTS_ML, REASONS
 
 HOUR = timedelta(hours=1)
 HOURS = 24
+LONGEST = timedelta(days=1)
 TEN, ROWS = 10, 15
 WIDTH = ALERT_WINDOW // MINUTE
 REHEARSED = ("altitude_high", "altitude_low", "speed_high", "vertical_rate", "altitude_mismatch")
@@ -103,13 +104,19 @@ def above(reader: Reader, since: datetime, until: datetime, threshold: float, le
 
 
 def alerts(reader: Reader, newest: datetime, back: timedelta, threshold: float, least: int) -> list[Alert]:
-    """Alerts in windows that ended in the last `back` of full minutes; the latest first, then the highest."""
+    """Alerts in windows that ended in the last `back` of full minutes; the latest first, then the highest.
+
+    An alert that began before has all its windows of a day, so that it says when it began.
+    """
     reader.refresh(ANOMALY_ALERTS)
     until = serving.last_full_minute(newest) + 2 * MINUTE - ALERT_WINDOW
-    rows = above(reader, until - back, until, threshold, least)
+    rows = above(reader, until - max(back, LONGEST), until, threshold, least)
     if rows.empty:
         return []
-    found = [Alert(str(country), windows) for country, windows in _runs(_with_state(reader, rows, newest))]
+    recent = [windows for _, windows in _runs(rows) if windows["window_start"].iloc[-1] >= pd.Timestamp(until - back)]
+    if not recent:
+        return []
+    found = [Alert(str(country), run) for country, run in _runs(_with_state(reader, pd.concat(recent), newest))]
     return sorted(found, key=lambda one: (one.until, one.peak["anomaly_rate"]), reverse=True)
 
 

@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 
 from pipeline import disk, maintenance, ops, resets
 from pipeline.compaction import POOL
+from pipeline.errors import LakeError
 from pipeline.settings import Settings
 from pipeline.tables import Lake
 
@@ -54,7 +55,7 @@ class Housekeeping:
         if self._every and session is not None and now >= self._due:
             self._due = now + self._every
             self._session = session
-            deleted = resets.forget(self._lake)
+            deleted = self._forgotten()
             self._begin("housekeeping", lambda: self._round(session, servers, deleted))
         elif self._settings.disk_budget_gb is not None and now >= self._measure_due:
             self._begin("disk", self._measure)
@@ -89,6 +90,14 @@ class Housekeeping:
         self._thread = threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
         self._thread.start()
 
+    def _forgotten(self) -> int:
+        """Here and not in the round: it writes the file that a stream writes which is being started."""
+        try:
+            return resets.forget(self._lake)
+        except LakeError as error:
+            log.warning("Housekeeping met %s", error)
+            return 0
+
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
@@ -106,9 +115,14 @@ class Housekeeping:
 
     def _measure(self) -> None:
         began = time.monotonic()
+        try:
+            self._look_at_disk()
+        finally:  # a request to S3 that failed is not sent again at once
+            took = time.monotonic() - began
+            self._measure_due = time.monotonic() + max(MEASURE_SECONDS, took / MEASURE_SHARE)
+
+    def _look_at_disk(self) -> None:
         self._full = disk.exceeded(disk.used(self._lake, self._settings), self._settings.disk_budget_gb)
         if self._full and not self._was_full:
             self._due = time.monotonic()  # what may be deleted is deleted now
         self._was_full = bool(self._full)
-        took = time.monotonic() - began
-        self._measure_due = time.monotonic() + max(MEASURE_SECONDS, took / MEASURE_SHARE)

@@ -28,7 +28,12 @@ from pipeline.tables import HELD_OUT_PREDICTIONS, Lake, Table, lake_of
 
 VACUUM_SECONDS = 24 * 3600.0
 # Delta's vacuum lists folders in as many tasks as this says, ten thousand unless told otherwise: 46 s for an empty table.
-FEW_TASKS = {"spark.sql.sources.parallelPartitionDiscovery.parallelism": "2"}
+FEW_TASKS = {
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
+    # As a job, which can be cancelled: by itself Delta deletes file by file in the driver, which on S3 takes many minutes.
+    "spark.databricks.delta.vacuum.parallelDelete.enabled": "true",
+    "spark.databricks.delta.vacuum.parallelDelete.parallelism": "2",
+}
 
 log = logging.getLogger("contrail")
 
@@ -74,11 +79,11 @@ def maintain(
             _step(report, partial(_tidy, report, stage, lake, own, going, vacuum=vacuum))
     if vacuum and going():
         _step(report, lambda: _vacuum(own, lake, HELD_OUT_PREDICTIONS))
+    if vacuum and going() and not report.trouble:
+        report.vacuumed_at = report.at
     if going():
         _step(report, lambda: _look_at_kafka(report, settings, servers))
         _step(report, lambda: _measure(report, lake, settings))
-        if vacuum and not report.trouble:
-            report.vacuumed_at = report.at
     report.seconds = time.time() - report.at
     return report
 

@@ -93,7 +93,7 @@ def delete_folder(lake: Lake, path: str) -> None:
 
 def usage(lake: Lake) -> tuple[int, int]:
     """Objects of a lake, and their bytes; a request for every thousand."""
-    bucket, prefix = bucket_and_key(lake.root)
+    bucket, prefix = bucket_and_key(f"{lake.root}/")
     with explained(lake.root, _access(lake)):
         pages = client(_access(lake)).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         sizes = [one["Size"] for page in pages for one in page.get("Contents", ())]

@@ -76,7 +76,8 @@ def looked_up(reader: Reader, since: datetime, until: datetime, compare: bool) -
     steps, before = history(reader, since, until), None
     if compare:
         before = history(reader, since - DAY, until - DAY)
-        before.index = steps.index
+        # Steps of more than a day need not begin where those of a day earlier do.
+        before = before.shift(freq=DAY).reindex(steps.index, method="nearest")
     return Range(since, until, steps, before, extent(reader))
 
 

@@ -101,17 +101,18 @@ class Producer:
 
     def send(self, answer: Answer, source: str, *, flush: bool = True) -> int:
         """Send an answer; with `flush`, wait until Kafka has it. Returns how many messages that made."""
-        made = messages(answer, source)
+        made, sent = messages(answer, source), 0
         for key, value in made:
             try:
                 self._kafka.send(self.topic, key=key, value=value).add_errback(self._failed.append)
+                sent += 1
             except MessageSizeTooLargeError:
                 self.unsent += 1
         if flush:
             self._kafka.flush()
         if self._failed:
             raise FeedError(f"Kafka refuses messages ({self._failed[0]}): look into the broker's log.")
-        return len(made) - self.unsent
+        return sent
 
     def close(self) -> None:
         """Send what is left, then leave."""
@@ -160,7 +161,13 @@ def run(settings: Settings, status: Status, stop: threading.Event) -> None:
     source, producer = source_of(settings), Producer(settings.kafka, settings.topic, security_of(settings))
     at_leisure = settings.source != "replay" or settings.speed > 0
     status.write()
-    for answer in source.answers(stop.wait, status.report):
+
+    def wait(seconds: float) -> bool:
+        if seconds > STATUS_SECONDS:  # what was told last is true for as long as that
+            status.write()
+        return stop.wait(seconds)
+
+    for answer in source.answers(wait, status.report):
         status.count(answer, producer.send(answer, source.name, flush=at_leisure))
     producer.close()
     status.report(unsent=producer.unsent, ended="stopped" if stop.is_set() else "done", trouble=None)

@@ -41,6 +41,7 @@ READS = {
 }
 # What has read a table that was lost: it is behind places of the old one.
 AFTER_LOSS = {"bronze": ("silver", "quarantine", *FOLLOWERS["silver"]), **FOLLOWERS}
+FROM_NOW = "phase_predictions"  # begins with what comes
 KEPT_DAYS = days(LONGEST_STOP)
 # Commits after which a table holds what it held before.
 HOUSEKEEPING = {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"}
@@ -66,21 +67,18 @@ def plan(lake: Lake, stream: str) -> Plan:
     if stream == "bronze":
         words = "Bronze goes on behind the last message that its table holds. Nothing is read again, nothing is lost."
         return Plan(stream, streams, 0, words)
-    if stream == "phase_predictions":
-        words = (
-            f"{PHASE_PREDICTIONS.path} will be emptied, and what comes from then on is scored. "
-            f"For {KEPT_DAYS} days this can be undone."
-        )
-        return Plan(stream, streams, 0, words)
+    scored = f"{PHASE_PREDICTIONS.path} will be emptied, and what comes from then on is scored. "
+    undoable = f"For {KEPT_DAYS} days this can be undone."
+    if stream == FROM_NOW:
+        return Plan(stream, streams, 0, scored + undoable)
     source = READS[stream]
     reader = Reader(lake)
     rows = int(reader.one(source, "count(*) AS n")["n"]) if reader.refresh(source) >= 0 else 0
-    tables = ", ".join(TABLES[name].path for name in streams)
-    words = (
-        f"{tables} will be emptied and computed again from the {rows:,} rows of {source.path}. "
-        f"For {KEPT_DAYS} days this can be undone."
-    )
-    return Plan(stream, streams, rows, words)
+    tables = ", ".join(TABLES[name].path for name in streams if name != FROM_NOW)
+    words = f"{tables} will be emptied and computed again from the {rows:,} rows of {source.path}. "
+    if FROM_NOW not in streams:
+        return Plan(stream, streams, rows, words + undoable)
+    return Plan(stream, streams, rows, words + scored + undoable[:-1] + f", but for {PHASE_PREDICTIONS.path}.")
 
 
 def _after_loss(stream: str) -> Plan:
@@ -128,6 +126,7 @@ def last(lake: Lake, stream: str) -> dict[str, Any] | None:
 
 def reset(lake: Lake, stream: str) -> None:
     """Let a stream and its followers begin anew. They must not run meanwhile."""
+    finish(lake)
     chosen = plan(lake, stream)
     lost = [name for name in chosen.streams if table_store.mended(lake, TABLES[name])]
     kept = ops.read(lake, ops.CHECKPOINTS) or {}
@@ -153,6 +152,7 @@ def undo(lake: Lake, stream: str) -> None:
 
     Raises StreamError when there is nothing to take back, or when Bronze has gone on since.
     """
+    finish(lake)
     kept = ops.read(lake, ops.CHECKPOINTS) or {}
     done = kept.get("resets", {}).pop(stream, None)
     if done is None:

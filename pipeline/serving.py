@@ -239,8 +239,9 @@ def trend(reader: Reader, since: datetime, until: datetime, known: pd.DataFrame)
     begin = max(since, kept.index[-1] + MINUTE) if len(kept) else since
     active = reader.frame(
         FLIGHTS_ML,
-        "date_trunc('minute', event_timestamp) AS minute, count(DISTINCT icao24) AS active",
-        f"{between(begin, until, 'event_timestamp')} AND NOT coalesce(on_ground, false) GROUP BY 1",
+        "date_trunc('minute', event_timestamp) AS minute, "
+        "count(DISTINCT CASE WHEN NOT coalesce(on_ground, false) THEN icao24 END) AS active",
+        f"{between(begin, until, 'event_timestamp')} GROUP BY 1",
     )
     rates = reader.frame(
         ANOMALY_ALERTS,

@@ -151,10 +151,14 @@ def test_an_alert_needs_the_threshold_and_enough_aircraft_and_an_anomaly(small_l
     assert "None" not in {one.country for one in alerting.alerts(reader, newest, HOUR, 0, 1)}
 
 
-def test_only_windows_that_have_ended_within_the_range_are_alerts(small_lake):
-    put(small_lake, ANOMALY_ALERTS, *(alert(minute, "Chile", 5, 5) for minute in range(-20, 8)))
-    found = alerting.alerts(Reader(small_lake), NOON + 8 * MINUTE + timedelta(seconds=30), timedelta(minutes=6), 10, 5)
-    assert [(one.since, one.until) for one in found] == [(NOON - 2 * MINUTE, NOON + 8 * MINUTE)]
+def test_only_what_has_ended_within_the_range_is_an_alert_and_it_says_when_it_began(small_lake):
+    put(small_lake, ANOMALY_ALERTS, *(alert(minute, "Chile", 5, 5) for minute in range(-90, 8)))
+    put(small_lake, ANOMALY_ALERTS, *(alert(minute, "Italy", 5, 5) for minute in range(-90, -4)))
+    newest, back = NOON + 8 * MINUTE + timedelta(seconds=30), timedelta(minutes=6)
+    for later in range(2):
+        found = alerting.alerts(Reader(small_lake), newest + later * MINUTE, back, 10, 5)
+        assert [(one.country, one.since) for one in found] == [("Chile", NOON - 90 * MINUTE)]
+    assert found[0].until == NOON + 9 * MINUTE
 
 
 def test_where_no_window_was_counted_nothing_is_known_and_that_is_not_no_alert(small_lake):
@@ -248,6 +252,13 @@ def test_the_day_before_lies_on_the_same_minutes(small_lake):
     assert found.steps.index.equals(found.before.index)
     assert (found.steps["CRUISE"].iloc[0], found.before["CRUISE"].iloc[0]) == (5, 7)
     assert found.extent == (NOON - 24 * HOUR, NOON + MINUTE)
+
+
+def test_a_range_of_years_can_be_compared_with_the_day_before(small_lake):
+    put(small_lake, FLIGHT_PHASE_COUNTS, phase(0, "CRUISE", 5))
+    for days in (700, 20_000):
+        found = past.looked_up(Reader(small_lake), NOON - timedelta(days=days), NOON + HOUR, True)
+        assert found.steps.index.equals(found.before.index)
 
 
 def committed(lake: Lake, table: Table, version: int) -> datetime:

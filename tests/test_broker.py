@@ -108,3 +108,17 @@ def test_the_producer_sends_no_more_at_once_than_a_topic_takes_that_was_made_els
     assert producer.send(Answer(1_790_000_000, states), "replay") == len(states)
     producer.close()
     assert end_offsets(broker.servers, theirs) == {0: (0, len(states))}
+
+
+def test_a_message_that_is_too_large_for_kafka_is_counted_once_and_no_other_is_missing(broker: Broker):
+    name = f"large-{time.time_ns()}"
+    create_topic(broker.servers, name, 1)
+    producer = Producer(broker.servers, name)
+    huge, state = ["4b1814", "X" * 9_000_000], ["4b1814", "X"]
+    assert [producer.send(Answer(at, sky), "replay") for at, sky in ((1, [huge, state]), (2, [state]), (3, []))] == [
+        1,
+        1,
+        0,
+    ]
+    assert producer.unsent == 1
+    producer.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline import housekeeping, ops
 from pipeline.drill.processes import wait_until
+from pipeline.errors import LakeError
 from pipeline.housekeeping import Housekeeping
 from pipeline.supervisor import BEAT_SECONDS, FEED, Supervisor
 from pipeline.tables import FLIGHTS_ML
@@ -35,6 +36,18 @@ def test_a_round_is_begun_when_it_is_due_and_ended_when_a_reset_needs_the_tables
     assert kept.told["trouble"] == []
     assert kept.told == ops.read(lake, ops.MAINTENANCE)
     assert len(lake.open(FLIGHTS_ML).file_uris()) == 1
+
+
+def test_a_disk_that_could_not_be_looked_at_is_not_looked_at_again_at_once(settings, lake, monkeypatch):
+    def broken(*_):
+        raise LakeError("The S3 does not answer.")
+
+    monkeypatch.setattr(housekeeping.disk, "used", broken)
+    kept = Housekeeping(lake, replace(settings, disk_budget_gb=1.0, maintenance_minutes=0))
+    kept.tend(None, "")
+    assert kept._thread is not None
+    kept._thread.join()
+    assert kept._measure_due - time.monotonic() > housekeeping.MEASURE_SECONDS - 5
 
 
 def test_the_next_driver_waits_for_the_rest_of_the_hour(settings, lake):

@@ -243,6 +243,12 @@ def test_a_conditional_put_wins_only_while_nothing_has_changed(lake_on_s3):
     assert 0 <= found.age_seconds < 5
 
 
+def test_the_size_of_a_lake_leaves_its_neighbours_out(lake_on_s3):
+    for root, size in ((lake_on_s3.root, 10), (f"{lake_on_s3.root}2", 1_000), (f"{lake_on_s3.root}-old", 1_000)):
+        object_store.put(replace(lake_on_s3, root=root), "a", b"x" * size)
+    assert object_store.usage(lake_on_s3) == (1, 10)
+
+
 def test_readers_say_the_same_sentences_instead_of_delta_rs_own(lake_on_s3):
     with pytest.raises(LakeError, match="start the pipeline once"):
         lake_on_s3.open(BRONZE)

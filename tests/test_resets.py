@@ -135,6 +135,18 @@ def test_a_reset_that_failed_halfway_is_finished_before_any_stream_goes_on(lake,
     assert not resets.finish(lake)
 
 
+def test_a_half_done_undoing_is_finished_before_another_stream_is_reset(lake, monkeypatch):
+    put(lake, FLIGHTS_ML, flight(0, "a"))
+    resets.reset(lake, "silver")
+    put(lake, FLIGHTS_ML, flight(0, "a"), flight(1, "a"))
+    with monkeypatch.context() as dying:
+        dying.setattr(resets, "finish", lambda lake: False)
+        resets.undo(lake, "silver")
+    assert Reader(lake).one(FLIGHTS_ML, "count(*) AS n")["n"] == 2
+    resets.reset(lake, "quarantine")
+    assert Reader(lake).one(FLIGHTS_ML, "count(*) AS n")["n"] == 1, "the table is as its old checkpoint left it"
+
+
 def test_messages_that_kafka_has_deleted_are_named_and_a_reset_goes_on_behind_them(spark, settings, lake, producer):
     answers = simulated(12)
     feed(producer, answers[:4])
@@ -183,6 +195,9 @@ def test_a_plan_says_what_will_be_computed_again(lake):
         "silver", "flight_phase_counts", "anomaly_alerts", "phase_predictions",
     )  # fmt: skip
     assert "silver/flights_ml" in resets.plan(lake, "anomaly_alerts").words
+    words, predictions = resets.plan(lake, "silver").words, "gold/predictions/flight_phase_live"
+    assert predictions not in words.partition("computed again")[0]
+    assert words.endswith(f"this can be undone, but for {predictions}.")
     assert "nothing is lost" in resets.plan(lake, "bronze").words
     with pytest.raises(StreamError, match="no stream 'gold'"):
         resets.plan(lake, "gold")

@@ -30,6 +30,16 @@ def seen(lake: Lake, minutes: int = 3, newest: datetime = NOON + timedelta(minut
     return table, serving.trend(reader, NOON, until, pd.DataFrame())
 
 
+def test_a_minute_with_all_aircraft_on_the_ground_has_no_active_flight_which_is_not_unknown(small_lake):
+    put(small_lake, FLIGHTS_ML, flight(1, "a", on_ground=True), flight(61, "b", on_ground=True))
+    put(small_lake, FLIGHT_PHASE_COUNTS, phase(0, "GROUND", 1), phase(1, "GROUND", 1))
+    minutes, trend = seen(small_lake)
+    headline = serving.headline(minutes, trend)
+    assert headline is not None
+    assert (headline.window_start, headline.active_flights) == (NOON, 0)
+    assert trend["active"].iloc[2:].isna().all(), "a minute without a report is not sampled"
+
+
 def test_active_flights_are_distinct_airborne_aircraft_of_the_last_full_minute(small_lake):
     put(
         small_lake,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import socketserver
 import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +20,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from pipeline.drill.processes import wait_until
 from pipeline.errors import FeedError
+from pipeline.producer import Status, run
 from pipeline.sources import Answer, opensky
 from pipeline.sources.opensky import Access, OpenSky
 from pipeline.sources.quota import Box, Ledger, plan
@@ -202,6 +206,19 @@ def test_trouble_at_the_sign_in_is_waited_out_and_shows_no_secret(server, ledger
     assert "hush" not in str(feed.told)
 
 
+def test_what_went_wrong_is_published_before_the_feed_waits(server, settings, tmp_path):
+    server.answers = [(403, b"", {})]
+    changed = replace(settings, source="opensky", opensky_url=f"{server.url}/api")
+    status, stop = Status(tmp_path / "feed.json", "opensky"), threading.Event()
+    feed = threading.Thread(target=run, args=(changed, status, stop))
+    feed.start()
+    try:
+        wait_until(lambda: status.path.exists() and "403" in status.path.read_text(), 20, "the trouble is told")
+    finally:
+        stop.set()
+        feed.join()
+
+
 def test_used_up_credits_are_waited_for_as_long_as_the_api_says_also_after_a_restart(server, ledger):
     server.answers = [(429, b"", {"X-Rate-Limit-Retry-After-Seconds": "22688"})]
     feed = polled(server.url, ledger, 1)
@@ -310,6 +327,11 @@ def test_a_sky_of_a_time_to_come_is_trouble_and_does_not_outlast_those_that_foll
     assert "time to come" in feed.troubles[0]
 
 
+def test_skies_of_a_time_to_come_are_waited_out_longer_and_longer(server, ledger):
+    server.answers = [sky(int(time.time()) + 86_400, STATE)] * 4
+    assert polled(server.url, ledger, 4).waits == pytest.approx([5, 10, 20, 40], abs=1)
+
+
 def test_a_clock_that_went_back_is_told(server, ledger):
     server.answers = [sky(5_000, STATE), sky(1_000, STATE)]
     feed = polled(server.url, ledger, 2)
@@ -370,6 +392,19 @@ def test_a_server_without_a_trusted_certificate_gets_neither_secret_nor_token(tm
             assert "no certificate that this machine trusts" in " ".join(words)
         impostor.shutdown()
     assert heard == []
+
+
+def test_a_connection_that_breaks_in_the_handshake_is_tried_again_soon(ledger):
+    class HangsUp(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(4096)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), HangsUp) as flapping:
+        threading.Thread(target=flapping.serve_forever, daemon=True).start()
+        feed = polled(f"https://127.0.0.1:{flapping.server_address[1]}", ledger, 2)
+        flapping.shutdown()
+    assert feed.waits == pytest.approx([5, 10], abs=1)
+    assert all(told.startswith("OpenSky does not answer") for told in feed.troubles)
 
 
 def test_a_redirect_takes_neither_secret_nor_token_elsewhere(server, tmp_path):

@@ -75,8 +75,8 @@ class OpenSky:
             pause = 0.0
             try:
                 answer = self._poll()
-                backoff = FIRST_BACKOFF_SECONDS
                 report(credits_left=self.ledger.left, trouble=_odd_clock(answer.time, latest))
+                backoff = FIRST_BACKOFF_SECONDS
                 if answer.time > latest:
                     latest = answer.time
                     yield answer
@@ -95,9 +95,11 @@ class OpenSky:
                         self._token = ""  # expired early: a new token, once
                         continue
                     return self._understood(response)
-            except requests.exceptions.SSLError:
-                raise Troubled(UNTRUSTED, LONGEST_BACKOFF_SECONDS) from None
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                if "CERTIFICATE_VERIFY_FAILED" in str(
+                    error
+                ):  # requests calls a connection that broke in the handshake an SSLError too
+                    raise Troubled(UNTRUSTED, LONGEST_BACKOFF_SECONDS) from None
                 raise Troubled(f"OpenSky does not answer ({type(error).__name__})") from None
         raise AssertionError("a second attempt returns or raises")
 
