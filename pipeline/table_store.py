@@ -31,18 +31,28 @@ def note(lake: Lake, *renewed: Table) -> None:
 
 def identity(lake: Lake, table: Table) -> str:
     """The id of a table that can be read; else empty. Raises LakeError when S3 does not answer."""
+    return _identity_and_version(lake, table)[0]
+
+
+def _identity_and_version(lake: Lake, table: Table) -> tuple[str, int]:
     with contextlib.suppress(DeltaError, OSError):
-        return str(DeltaTable(lake.uri(table), storage_options=lake.storage_options, without_files=True).metadata().id)
+        opened = DeltaTable(lake.uri(table), storage_options=lake.storage_options, without_files=True)
+        return str(opened.metadata().id), int(opened.version())
     lake.check_readable()
-    return ""
+    return "", -1
 
 
 def trouble(lake: Lake, table: Table) -> str:
     """What is wrong with a table, as the rest of a sentence; empty when nothing is."""
-    found, known = identity(lake, table), (ops.read(lake, KNOWN) or {}).get(table.name)
+    (found, version), known = _identity_and_version(lake, table), (ops.read(lake, KNOWN) or {}).get(table.name)
     if not found:
         return "was deleted" if not lake.on_s3 and not _log(lake, table).is_dir() else "is gone or cannot be read"
-    return "was deleted, and is there anew" if known and known != found else ""
+    if known and known != found:
+        return "was deleted, and is there anew"
+    # Behind a checkpoint of the log a table is read without that entry, but a stream that reads the table needs it.
+    newest = _log(lake, table) / f"{version:020}.json"
+    is_damaged = not lake.on_s3 and newest.exists() and not _is_whole(newest)
+    return "has a log whose newest entry is damaged" if is_damaged else ""
 
 
 def is_sound(lake: Lake, table: Table) -> bool:

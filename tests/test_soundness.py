@@ -13,8 +13,10 @@ from deltalake import write_deltalake
 
 from pipeline import resets, table_store
 from pipeline.errors import DamageError
+from pipeline.serving import Reader
 from pipeline.soundness import check_checkpoint, check_table
 from pipeline.tables import BRONZE, FLIGHTS_ML, Lake
+from tests.small_lake import flight, put
 
 LOG = b'v1\n{"batchWatermarkMs":0}\n{"offset":1}'
 
@@ -111,6 +113,21 @@ def test_a_half_written_entry_is_set_aside_and_bronze_keeps_what_stands_before_i
     assert small_lake.open(BRONZE).to_pyarrow_dataset().count_rows() == 2
     assert len(list(log.glob("*.damaged-*"))) == 1
     assert resets.last(small_lake, "bronze") is None
+
+
+def test_a_half_written_entry_is_noticed_behind_a_checkpoint_of_the_log_too(small_lake):
+    table_store.note(small_lake)
+    put(small_lake, FLIGHTS_ML, flight(0, "a"))
+    opened = small_lake.open(FLIGHTS_ML)
+    opened.create_checkpoint()
+    newest = Path(small_lake.path(FLIGHTS_ML), "_delta_log", f"{opened.version():020}.json")
+    newest.write_bytes(newest.read_bytes()[:-20])
+    assert small_lake.open(FLIGHTS_ML).version() == opened.version(), "it is read without that entry"
+    with pytest.raises(DamageError, match="newest entry is damaged"):
+        check_table(small_lake, FLIGHTS_ML)
+    assert table_store.mended(small_lake, FLIGHTS_ML)
+    check_table(small_lake, FLIGHTS_ML)
+    assert Reader(small_lake).one(FLIGHTS_ML, "count(*) AS n")["n"] == 1
 
 
 def test_the_same_is_looked_for_on_s3(s3_server, bucket):
