@@ -14,12 +14,12 @@ import pytest
 from pipeline import cluster
 from pipeline.drill.processes import contrail, finished
 from pipeline.drill.s3_server import S3Server
-from pipeline.drill.standalone import spark_cluster
 from pipeline.errors import SettingError
 from pipeline.settings import load
 from pipeline.tables import Lake
 from tests.comparison import assert_tables_equal_oracle
 from tests.small_sky import recorded
+from tests.spark_cluster import spark_cluster
 
 
 @pytest.fixture

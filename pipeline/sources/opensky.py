@@ -96,9 +96,8 @@ class OpenSky:
                         continue
                     return self._understood(response)
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                if "CERTIFICATE_VERIFY_FAILED" in str(
-                    error
-                ):  # requests calls a connection that broke in the handshake an SSLError too
+                # Not by the error's type: requests calls a connection that broke in the handshake an SSLError too.
+                if "CERTIFICATE_VERIFY_FAILED" in str(error):
                     raise Troubled(UNTRUSTED, LONGEST_BACKOFF_SECONDS) from None
                 raise Troubled(f"OpenSky does not answer ({type(error).__name__})") from None
         raise AssertionError("a second attempt returns or raises")

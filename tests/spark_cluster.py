@@ -6,8 +6,9 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
+
+import pyspark
 
 from pipeline.broker import free_port, is_open
 from pipeline.drill.processes import started, wait_until
@@ -18,10 +19,7 @@ CLASS = "org.apache.spark.deploy"
 @contextmanager
 def spark_cluster(folder: Path, workers: int) -> Iterator[str]:
     """The address of a master with so many workers of one core each; they know nothing of Contrail."""
-    found = find_spec("pyspark")
-    assert found is not None
-    assert found.origin is not None
-    home = Path(found.origin).parent
+    home = Path(pyspark.__file__).parent
     environment = {"SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
     environment |= {"SPARK_NO_DAEMONIZE": "1", "SPARK_DAEMON_MEMORY": "256m", "PYTHONPATH": ""}
     program, port = str(home / "bin" / "spark-class"), free_port()
