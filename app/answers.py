@@ -13,6 +13,7 @@ from hub import Hub
 from explore import queries
 from explore.queries import Answer
 from pipeline.serving import Reader
+from pipeline.tables import FLIGHTS_ML
 
 KEPT = 8
 Asked = tuple[str, Range]
@@ -26,6 +27,11 @@ class Told:
     csv: bytes
     read_at: datetime
     seconds: float
+
+    @property
+    def table(self) -> str:
+        """The table's name."""
+        return FLIGHTS_ML.name
 
     @property
     def version(self) -> int:
@@ -44,8 +50,7 @@ class Answers:
     async def answer(self, hub: Hub, name: str, wanted: Range, *, anew: bool = False) -> Told:
         """The answer: a kept one that is current, or (`anew`: always) a new one."""
         async with self._turn:  # who wished for the same meanwhile finds it kept
-            version = hub.latest.versions.get("flights_ml", -1)
-            found = None if anew else self._kept.get((name, wanted), version)
+            found = None if anew else self._kept.get((name, wanted), hub.latest.versions)
             if found is None:
                 found = self._kept.put((name, wanted), await hub.ask(told, name, wanted, hub.latest.newest))
             return found

@@ -70,7 +70,7 @@ class FigureCard:
             return True
         if time.monotonic() - self._failed_at < RETRY_SECONDS:
             return False
-        return self._picture is None or not is_current(self._picture, snapshot.versions.get("flights_ml", -1))
+        return self._picture is None or not is_current(self._picture, snapshot.versions)
 
     @property
     def _figure(self) -> str:
@@ -172,4 +172,5 @@ class FigureCard:
 def told(picture: Picture) -> str:
     """How old a picture is, and of which version of the table."""
     read = f"{picture.read_at:%H:%M:%S} UTC"
-    return f"From version {picture.version:,} of flights_ml, read at {read}. Drawn again each minute while there is more to show."
+    of = f"version {picture.version:,} of {picture.table}"
+    return f"From {of}, read at {read}. Drawn again each minute while there is more to show."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,7 +46,11 @@ class Wish:
 
 
 class Kept(Protocol):
-    """What is kept: of which version of the table, and when that was read."""
+    """What is kept: of which table and version of it, and when that was read."""
+
+    @property
+    def table(self) -> str:
+        """The table's name."""
 
     @property
     def version(self) -> int:
@@ -65,6 +69,11 @@ class Taken:
     read_at: datetime
 
     @property
+    def table(self) -> str:
+        """The table's name."""
+        return self.sample.table
+
+    @property
     def version(self) -> int:
         """The table's version."""
         return self.sample.version
@@ -78,6 +87,7 @@ class Picture:
     pixels: tuple[int, int]
     title: str
     caption: str
+    table: str
     version: int
     read_at: datetime
     until: datetime
@@ -100,10 +110,10 @@ class Recent(Generic[Key, Value]):
         self._most = most
         self._values: OrderedDict[Key, Value] = OrderedDict()
 
-    def get(self, key: Key, version: int) -> Value | None:
+    def get(self, key: Key, versions: Mapping[str, int]) -> Value | None:
         """The value, unless it is out of date."""
         value = self._values.get(key)
-        if value is None or not is_current(value, version):
+        if value is None or not is_current(value, versions):
             return None
         self._values.move_to_end(key)
         return value
@@ -132,7 +142,7 @@ class Gallery:
 
     async def picture(self, hub: Hub, wish: Wish, *, anew: bool = False) -> Picture:
         """The picture: a kept one that is current, one that is being drawn for someone else, or (`anew`: always) a new one."""
-        kept = None if anew else self._pictures.get(wish, hub.latest.versions.get("flights_ml", -1))
+        kept = None if anew else self._pictures.get(wish, hub.latest.versions)
         if kept is not None:
             return kept
         if wish not in self._drawing:
@@ -143,7 +153,7 @@ class Gallery:
 
     async def sample(self, hub: Hub, wanted: Range, *, anew: bool = False) -> Taken:
         """The sample of a range: a kept one that is current, or (`anew`: always) a new one."""
-        found = None if anew else self._samples.get(wanted, hub.latest.versions.get("flights_ml", -1))
+        found = None if anew else self._samples.get(wanted, hub.latest.versions)
         if found is None:
             found = self._samples.put(wanted, await hub.ask(sampled, wanted, hub.latest.newest))
         return found
@@ -158,9 +168,9 @@ class Gallery:
         return self._pictures.put(wish, await loop.run_in_executor(self._worker, rendered, wish, found, label))
 
 
-def is_current(kept: Kept, version: int) -> bool:
-    """Whether it is of this version of the table, or not yet a minute old: a table in use has a new version each second."""
-    return kept.version == version or datetime.now(UTC) - kept.read_at < KEPT_FOR
+def is_current(kept: Kept, versions: Mapping[str, int]) -> bool:
+    """Whether it is of its table's version among these, or not yet a minute old: a table in use has a new version each second."""
+    return kept.version == versions.get(kept.table) or datetime.now(UTC) - kept.read_at < KEPT_FOR
 
 
 def sampled(reader: Reader, wanted: Range, newest: datetime | None, take: Callable[..., Sample] | None = None) -> Taken:
@@ -183,7 +193,9 @@ def rendered(wish: Wish, found: Taken, label: str) -> Picture:
     figure = figures.drawn(wish.figure, sample, wish.theme, wish.narrow, caption)
     written = png(figure, DPI)
     pixels = (round(figure.get_figwidth() * DPI), round(figure.get_figheight() * DPI))
-    return Picture(written, pixels, title, caption, sample.version, found.read_at, sample.until, sample.present)
+    return Picture(
+        written, pixels, title, caption, sample.table, sample.version, found.read_at, sample.until, sample.present
+    )
 
 
 GALLERY = Gallery()

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from explore.sample import Sample
-from explore.style import LOOKS, SMALL_POINTS, canvas, dress, in_words
+from explore.style import LOOKS, SMALL_POINTS, canvas, clock, dress, in_words
 from pipeline.palette import PHASE_COLOURS
 from pipeline.serving import Reader, between
 from pipeline.tables import HELD_OUT_PREDICTIONS, PHASE_PREDICTIONS, PHASES, Table
@@ -78,9 +77,7 @@ def agreement(counts: pd.DataFrame, theme: str = "light", narrow: bool = False) 
     beside: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
     below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.45, -0.22), "ncols": 2, "columnspacing": 1.0}
     ax.legend(frameon=False, labelcolor=look.ink, fontsize=SMALL_POINTS, **(below if narrow else beside))
-    locator = AutoDateLocator(maxticks=4 if narrow else 8)  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))  # type: ignore[no-untyped-call]
+    clock(ax, 4 if narrow else 8)
     return figure
 
 

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from explore.style import LOOKS, SMALL_POINTS, Look, canvas, dress, dress_bar, in_words, readable, shortened
+from explore.style import LOOKS, SMALL_POINTS, Look, canvas, clock, dress, dress_bar, in_words, readable, shortened
 from pipeline.tables import REASONS
 
 STEPS_MINUTES = (1, 5, 15, 60, 360, 1440)
@@ -58,7 +57,7 @@ def traffic(flights: pd.DataFrame, theme: str = "light", narrow: bool = False) -
     )
     ax.set_ylim(0, max(1.0, float(known["high"].max())) * 1.08)
     ax.yaxis.set_major_formatter("{x:,.0f}")
-    _clock(ax)
+    clock(ax)
     return figure
 
 
@@ -209,9 +208,3 @@ def _strip(ax: Axes, shares: pd.DataFrame, overall: pd.Series[float], label: str
 
 def _percent(share: float) -> str:
     return "none" if share == 0 else f"{share:.0f} %" if share >= 10 else f"{share:.2g} %"
-
-
-def _clock(ax: Axes) -> None:
-    locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))  # type: ignore[no-untyped-call]

@@ -81,3 +81,9 @@ def test_too_few_observations_make_no_point(small_lake):
     found = agreement.shares(counts, 1)
     assert found.iloc[0] == 100
     assert np.isnan(found.iloc[1])
+
+
+def test_the_first_minute_stands_amid_ten_and_not_amid_years(small_lake):
+    put(small_lake, PHASE_PREDICTIONS, *(said(second, "CRUISE", "CRUISE") for second in range(30)))
+    ax = drawn("agreement", agreement.counted(Reader(small_lake), NOON, NOON + HOUR)).axes[0]
+    assert np.subtract(*ax.get_xlim()[::-1]) * 1440 == pytest.approx(10)

@@ -191,6 +191,12 @@ def test_a_gap_stays_a_gap(some):
     assert [len(line.get_data()[0]) for line in ax.lines] == [20, 30]
 
 
+def test_a_single_minute_stands_amid_ten_and_not_amid_years(some):
+    first = some["event_timestamp"].min().floor("min")
+    ax = figures.FIGURES["traffic"].drawn(some[some["event_timestamp"] < first + pd.Timedelta("1min")]).axes[0]
+    assert np.subtract(*ax.get_xlim()[::-1]) * 1440 == pytest.approx(10)
+
+
 def test_a_sample_of_a_tenth_counts_tenfold_with_its_error(some):
     table = over_time.per_minute(some.assign(weight=10.0)).dropna()
     counts = some["event_timestamp"].dt.floor("min").value_counts().sort_index().to_numpy()

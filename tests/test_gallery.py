@@ -22,6 +22,7 @@ from gallery import Gallery, Range, Recent, Taken, Wish, is_current, sampled
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+AT_ONE = {"flights_ml": 1}
 WISH = Wish("phase_shares", "light", True, Range("/lake", 60, None, None, (), ()))
 
 
@@ -108,15 +109,20 @@ def test_only_so_many_are_kept_and_the_one_not_used_for_longest_goes():
     taken = Taken(Sample(pd.DataFrame(), 0, NOON, NOON, 1), datetime.now(UTC))
     kept.put("a", taken)
     kept.put("b", taken)
-    assert kept.get("a", 1) is taken
+    assert kept.get("a", AT_ONE) is taken
     kept.put("c", taken)
-    assert (len(kept), kept.get("b", 1), kept.get("a", 1)) == (2, None, taken)
+    assert (len(kept), kept.get("b", AT_ONE), kept.get("a", AT_ONE)) == (2, None, taken)
 
 
 def test_what_is_of_this_version_never_gets_old():
     taken = Taken(Sample(pd.DataFrame(), 0, NOON, NOON, 7), NOON)
-    assert is_current(taken, 7)
-    assert not is_current(taken, 8)
+    assert is_current(taken, {"flights_ml": 7})
+    assert not is_current(taken, {"flights_ml": 8})
+
+
+def test_another_table_of_the_same_version_number_keeps_nothing_fresh():
+    scored = Taken(Sample(pd.DataFrame(), 0, NOON, NOON, 7, table="phase_predictions"), NOON)
+    assert not is_current(scored, {"flights_ml": 7})
 
 
 def test_a_range_ends_with_the_last_full_minute_unless_it_says_otherwise(monkeypatch):
