@@ -35,6 +35,8 @@ class Part:
     def set(self, state: str) -> None:
         """It is so from now on."""
         if self.status.state != state:
+            if self.status.state == "starting" and state != "failed":
+                self.status.cause = None  # what it waited for
             self.status.state, self.status.since = state, time.time()
 
     def want(self) -> None:
@@ -43,6 +45,11 @@ class Part:
         self.status.cause = self.status.cure = None
         if self.status.state in ("stopped", "failed", "done"):
             self.set("starting")
+
+    def wait(self, cause: str) -> None:
+        """It is wanted, and not started yet; `cause` says why."""
+        self.status.cause = cause
+        self.set("starting")
 
     def run(self, query: StreamingQuery) -> None:
         """Its query has been started."""

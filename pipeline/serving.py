@@ -317,6 +317,9 @@ def trouble(status: dict[str, Any] | None, now: float) -> str:
     for name, part in needed.items():
         if part["state"] in ("failed", "stalled"):
             return f"{name} is {part['state']}: {part['cause'] or 'no progress'}"
+    for name, part in needed.items():
+        if part["state"] == "starting" and part["cause"]:
+            return f"{name} is not running yet: {part['cause']}"
     stopped = [name for name, part in needed.items() if part["state"] == "stopped"]
     if stopped:
         return f"{', '.join(stopped)} {'is' if len(stopped) == 1 else 'are'} stopped"

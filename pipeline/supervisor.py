@@ -19,7 +19,8 @@ from typing import Any
 
 from pyspark.sql.streaming.query import StreamingQuery
 
-from pipeline import model_store, object_store, ops, resets, soundness, spark, table_store
+from pipeline import catching_up, model_store, object_store, ops, resets, soundness, spark, table_store
+from pipeline.catching_up import CatchUp
 from pipeline.errors import ContrailError, FeedError, StreamError
 from pipeline.feed_process import FeedProcess
 from pipeline.footing import Footing
@@ -63,6 +64,7 @@ class Supervisor:
         self._lock = lock_of(self.lake, settings.lease_seconds, lambda: self._footing.end_writing())
         self._footing = Footing(settings, self.lake, self._lock, self._announce, archive)
         self._feed = FeedProcess(settings)
+        self._catch_up = CatchUp()
         self._housekeeping = Housekeeping(self.lake, settings)
         self._trouble: tuple[str, str] | None = None
         self._beat = time.monotonic()
@@ -268,7 +270,10 @@ class Supervisor:
             for name in filter(self._is_due, due):
                 if not self._asked.empty():
                     return  # what a person asks goes first: the rest is started at the next look
-                self._try_to_start(name)
+                if self._catch_up.holds(name, self._parts["silver"].status):
+                    self._parts[name].wait(self._catch_up.words)
+                else:
+                    self._try_to_start(name)
 
     def _keep_house(self) -> None:
         """Begin what housekeeping is due; a feed that would go beyond the disk's budget waits."""
@@ -298,6 +303,10 @@ class Supervisor:
             else:
                 assert self._footing.spark is not None
                 self._check(self._stages[name])
+                if name == "bronze":
+                    self._catch_up = catching_up.begun(
+                        self.lake, self.settings, self._footing.servers, self._parts["silver"].status
+                    )
                 part.run(
                     spark.start(
                         self._footing.spark, self._stages[name], self.lake, self.settings, self._footing.servers
