@@ -88,6 +88,7 @@ class Broker:
         java = [
             jars.java(),
             "-Xmx256m",
+            "-XX:TieredStopAtLevel=1",
             "-XX:+UseSerialGC",
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             "-cp",
