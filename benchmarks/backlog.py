@@ -55,7 +55,7 @@ def measure(folder: Path, messages: int, aircraft: int = AIRCRAFT, interval_seco
             wall, spent = time.time() - began, cpu_seconds() - before
     finally:
         supervisor.close()
-    return Backlog(sent, wall, spent, max(memory), audit(supervisor.lake).holds)
+    return Backlog(sent, wall, spent, max(memory), audit(supervisor.lake).settled)
 
 
 def _record(path: Path, messages: int, aircraft: int, interval_seconds: int) -> None:

@@ -130,7 +130,7 @@ def judge(rig: Rig, found: Soak) -> None:
         return
     try:
         report = rig.settle()
-        found.unaccounted = "" if report.holds else report.as_text()
+        found.unaccounted = "" if report.settled else report.as_text()
     except (ContrailError, TimeoutError) as error:
         found.unaccounted = str(error)
 

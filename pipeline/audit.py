@@ -15,6 +15,8 @@ from typing import Any
 import orjson
 import pandas as pd
 
+from pipeline import reach
+from pipeline.resets import READS
 from pipeline.serving import Reader
 from pipeline.tables import (
     ANOMALY_ALERTS,
@@ -24,6 +26,7 @@ from pipeline.tables import (
     PHASE_PREDICTIONS,
     QUARANTINE,
     Lake,
+    Table,
 )
 
 CHUNK = 200_000
@@ -52,12 +55,13 @@ class Check:
 
 @dataclass(frozen=True)
 class Report:
-    """What the audit found."""
+    """What the audit found. `on_the_way`: for each stream, the rows of what it reads that it has still to take."""
 
     messages: int
     observations: int
     quarantined: int
     repeated: int
+    on_the_way: dict[str, int]
     checks: tuple[Check, ...]
 
     @property
@@ -65,62 +69,138 @@ class Report:
         """Whether every equation holds."""
         return all(check.holds for check in self.checks)
 
+    @property
+    def settled(self) -> bool:
+        """Whether every equation holds and nothing is on its way."""
+        return self.holds and not any(self.on_the_way.values())
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         checks = [asdict(check) | {"holds": check.holds} for check in self.checks]
-        return asdict(self) | {"checks": checks, "holds": self.holds}
+        return asdict(self) | {"checks": checks, "holds": self.holds, "settled": self.settled}
 
     def as_text(self) -> str:
         """For people."""
+        behind = self.on_the_way["silver"]
         lines = [
-            f"{self.messages:,} messages = {self.observations:,} observations "
-            f"+ {self.quarantined:,} quarantined + {self.repeated:,} repeated"
+            f"{self.messages:,} messages = {self.observations:,} observations + {self.quarantined:,} quarantined "
+            f"+ {self.repeated:,} repeated" + (f" + {behind:,} on their way to silver" if behind else "")
+        ]
+        lines += [
+            f"  on the way to {stream}: {rows:,} {'messages' if READS[stream] == BRONZE else 'observations'}"
+            for stream, rows in self.on_the_way.items()
+            if rows
         ]
         lines += [
             f"  {'ok  ' if check.holds else 'FAIL'} {check.name}: expected {check.expected:,}, found {check.found:,}"
             for check in self.checks
         ]
-        return "\n".join([*lines, "All rows are accounted for." if self.holds else "Rows are NOT accounted for."])
+        told = "Rows are NOT accounted for." if not self.holds else "All rows are accounted for."
+        return "\n".join([*lines, told])
+
+
+@dataclass
+class _Recount:
+    """What Bronze's messages are, of those that Silver had read; and of those to quarantine what that has read and has not."""
+
+    observations: int = 0
+    rejected: int = 0
+    repeated: int = 0
+    to_quarantine: int = 0
+    behind_quarantine: int = 0
+
+    @property
+    def taken(self) -> int:
+        """Messages that Silver had read."""
+        return self.observations + self.rejected + self.repeated
+
+    def count(self, what: str, in_silver: bool, in_quarantine: bool) -> None:
+        """Count a message."""
+        if in_silver:
+            setattr(self, what, getattr(self, what) + 1)
+        self.to_quarantine += in_quarantine and what == "rejected"
+        self.behind_quarantine += not in_quarantine
 
 
 def audit(lake: Lake, say: Callable[[str], None] = lambda words: None) -> Report:
     """Compare the tables with what Bronze says they have to hold; LakeError when a table is missing.
 
-    The tables are read from the end of the flow to its beginning, so a running pipeline shows at most as much in Gold as in
-    Silver and in Silver as in Bronze; for an exact answer let it catch up first.
+    The tables are read from the end of the flow to its beginning, and each is compared with what its stream had read when it was
+    written (`reach`): so it says the same whether the pipeline runs or not. Where nothing tells that, it is compared with all.
     """
     reader = Reader(lake)
     scored = _scored(reader)
-    for table in (ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, QUARANTINE, BRONZE):
+    for table in (ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS):
+        reader.refresh(table)
+    of_phases, of_alerts = _counted_by(reader, "flight_phase_counts"), _counted_by(reader, "anomaly_alerts")
+    for table in (FLIGHTS_ML, QUARANTINE):
         reader.refresh(table)
     silver = reader.one(
         FLIGHTS_ML, "count(*) AS n, count(DISTINCT icao24 || cast(event_timestamp AS varchar)) AS distinct_n"
     )
     quarantine = reader.one(QUARANTINE, 'count(*) AS n, count(DISTINCT "partition" || \':\' || "offset") AS distinct_n')
-    places = reader.rows(
-        BRONZE, '"partition" AS p, count(*) AS n, min("offset") AS low, max("offset") AS high', 'GROUP BY "partition"'
-    )
+    of_silver, of_quarantine = _ends(reader, "silver"), _ends(reader, "quarantine")
+    reader.refresh(BRONZE)
+    places = _places(reader)
     messages = sum(place["n"] for place in places)
     say(f"Reading {messages:,} messages")
-    observations, rejected, repeated = _recount(reader, places, say)
-    phases = reader.one(FLIGHT_PHASE_COUNTS, "coalesce(sum(observations), 0) AS n, count(*) AS r, "
-                        "count(DISTINCT flight_phase || cast(window_start AS varchar)) AS distinct_r")  # fmt: skip
-    alerts = reader.one(ANOMALY_ALERTS, "coalesce(sum(observations), 0) AS n, count(*) AS r, "
-                        "count(DISTINCT origin_country || cast(window_start AS varchar)) AS distinct_r")  # fmt: skip
+    found = _recount(reader, places, of_silver, of_quarantine, say)
+    phases, alerts = (
+        _windows(reader, FLIGHT_PHASE_COUNTS, "flight_phase"),
+        _windows(reader, ANOMALY_ALERTS, "origin_country"),
+    )
+    to_phases, to_alerts = (silver["n"] if counted is None else counted for counted in (of_phases, of_alerts))
     checks: tuple[Check, ...] = (
         Check("bronze has every offset", sum(place["high"] - place["low"] + 1 for place in places), messages),
-        Check("silver has every new observation", observations, silver["n"]),
+        Check("silver has every new observation", found.observations, silver["n"]),
         Check("silver has none twice", silver["n"], silver["distinct_n"]),
-        Check("quarantine has every rejected message", rejected, quarantine["n"]),
+        Check("quarantine has every rejected message", found.to_quarantine, quarantine["n"]),
         Check("quarantine has none twice", quarantine["n"], quarantine["distinct_n"]),
-        Check("bronze = silver + quarantine + repeated", messages, silver["n"] + quarantine["n"] + repeated),
-        Check("flight_phase_counts counts all of silver", silver["n"], phases["n"]),
+        Check("bronze = silver + quarantine + repeated", found.taken, silver["n"] + found.rejected + found.repeated),
+        Check("flight_phase_counts counts all of silver", to_phases, phases["n"]),
         Check("flight_phase_counts has no window twice", phases["r"], phases["distinct_r"]),
-        Check("anomaly_alerts counts each row in five windows", WINDOWS_A_ROW * silver["n"], alerts["n"]),
+        Check("anomaly_alerts counts each row in five windows", WINDOWS_A_ROW * to_alerts, alerts["n"]),
         Check("anomaly_alerts has no window twice", alerts["r"], alerts["distinct_r"]),
     )
     checks += _checks_of_scores(reader, *scored) if scored is not None else ()
-    return Report(messages, silver["n"], quarantine["n"], repeated, checks)
+    on_the_way = {
+        "silver": messages - found.taken,
+        "quarantine": found.behind_quarantine,
+        "flight_phase_counts": silver["n"] - to_phases,
+        "anomaly_alerts": silver["n"] - to_alerts,
+    }
+    return Report(messages, silver["n"], found.rejected, found.repeated, on_the_way, checks)
+
+
+def _counted_by(reader: Reader, stream: str) -> int | None:
+    """Rows of Silver that a stream of Gold had read; None when that is not known."""
+    version = reach.reached(reader, stream)
+    if version is None or version == reach.NOTHING:
+        return None if version is None else 0
+    reader.load(FLIGHTS_ML, version)
+    return int(reader.one(FLIGHTS_ML, "count(*) AS n")["n"])
+
+
+def _ends(reader: Reader, stream: str) -> dict[int, int] | None:
+    """Partition -> last offset of Bronze that a stream had read; None when that is not known."""
+    version = reach.reached(reader, stream)
+    if version is None or version == reach.NOTHING:
+        return None if version is None else {}
+    reader.load(BRONZE, version)
+    return {place["p"]: place["high"] for place in _places(reader)}
+
+
+def _places(reader: Reader) -> list[dict[str, Any]]:
+    """Of each partition in Bronze: `p`, its number, how many messages (`n`), and their first and last offset (`low`, `high`)."""
+    return reader.rows(
+        BRONZE, '"partition" AS p, count(*) AS n, min("offset") AS low, max("offset") AS high', 'GROUP BY "partition"'
+    )
+
+
+def _windows(reader: Reader, table: Table, key: str) -> dict[str, Any]:
+    """Of a table of Gold: the observations that it counts (`n`), its rows (`r`), and how many are distinct (`distinct_r`)."""
+    distinct = f"count(DISTINCT {key} || cast(window_start AS varchar)) AS distinct_r"
+    return reader.one(table, f"coalesce(sum(observations), 0) AS n, count(*) AS r, {distinct}")
 
 
 def _scored(reader: Reader) -> tuple[pd.DataFrame, int] | None:
@@ -158,29 +238,45 @@ def _checks_of_scores(reader: Reader, scored: pd.DataFrame, twice: int) -> tuple
     )
 
 
-def _recount(reader: Reader, places: list[dict[str, Any]], say: Callable[[str], None]) -> tuple[int, int, int]:
-    """New observations, rejected messages and repeats among Bronze's messages, in Kafka's order."""
+def _recount(
+    reader: Reader,
+    places: list[dict[str, Any]],
+    of_silver: dict[int, int] | None,
+    of_quarantine: dict[int, int] | None,
+    say: Callable[[str], None],
+) -> _Recount:
+    """Judge Bronze's messages anew, in Kafka's order, up to the last offset of each partition that the streams had read."""
     latest: dict[str, int] = {}
-    observations = rejected = repeated = 0
-    for value in _values(reader, places):
-        address, contact = observed(value)
-        if address is None:
-            rejected += 1
-        elif contact <= latest.get(address, -1):
-            repeated += 1
-        else:
-            latest[address] = contact
-            observations += 1
-        if (observations + rejected + repeated) % CHUNK == 0:
-            say(f"  {observations + rejected + repeated:,}")
-    return observations, rejected, repeated
-
-
-def _values(reader: Reader, places: list[dict[str, Any]]) -> Iterator[bytes]:
+    found, read = _Recount(), 0
     for place in sorted(places, key=lambda place: int(place["p"])):
-        for begin in range(place["low"], place["high"] + 1, CHUNK):
-            within = f'"partition" = {place["p"]} AND "offset" >= {begin} AND "offset" < {begin + CHUNK}'
-            yield from reader.column(BRONZE, "value", f'WHERE {within} ORDER BY "offset"')
+        silver_end, quarantine_end = (
+            place["high"] if ends is None else ends.get(place["p"], -1) for ends in (of_silver, of_quarantine)
+        )
+        for offset, value in _values(reader, place):
+            address, contact = observed(value)
+            found.count(_judged(latest, address, contact), offset <= silver_end, offset <= quarantine_end)
+            read += 1
+            if read % CHUNK == 0:
+                say(f"  {read:,}")
+    return found
+
+
+def _judged(latest: dict[str, int], address: str | None, contact: int) -> str:
+    """What a message is: `rejected`, `repeated`, or one of the `observations`, which `latest` remembers."""
+    if address is None:
+        return "rejected"
+    if contact <= latest.get(address, -1):
+        return "repeated"
+    latest[address] = contact
+    return "observations"
+
+
+def _values(reader: Reader, place: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
+    """Offset and value of a partition's messages."""
+    for begin in range(place["low"], place["high"] + 1, CHUNK):
+        within = f'"partition" = {place["p"]} AND "offset" >= {begin} AND "offset" < {begin + CHUNK}'
+        chunk = reader.table(BRONZE, '"offset" AS o, value', f'WHERE {within} ORDER BY "offset"')
+        yield from zip(chunk["o"].to_pylist(), chunk["value"].to_pylist(), strict=True)
 
 
 def observed(value: bytes | None) -> tuple[str | None, int]:

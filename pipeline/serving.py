@@ -56,16 +56,19 @@ class Reader:
             return -1
         return int(self._tables[table.name].version())
 
+    def written(self, table: Table, writer: str) -> int | None:
+        """The number of the last batch that a writer has put into the table; None when it has put none."""
+        return self._opened(table).transaction_version(writer)
+
     def load(self, table: Table, version: int) -> None:
         """Look at the table as it was at a version."""
         self._tables[table.name] = self.lake.open(table, version)
 
     def table(self, table: Table, select: str, rest: str = "") -> pa.Table:
         """`SELECT {select} FROM table {rest}` (DataFusion SQL) on the version that was refreshed last."""
-        if table.name not in self._tables:
-            self._tables[table.name] = self.lake.open(table)
+        opened = self._opened(table)
         try:
-            reader = QueryBuilder().register("t", self._tables[table.name]).execute(f"SELECT {select} FROM t {rest}")
+            reader = QueryBuilder().register("t", opened).execute(f"SELECT {select} FROM t {rest}")
             return pa.table(reader.read_all())
         except Exception as error:  # DataFusion's own errors have no class of their own
             self._tables.pop(table.name, None)
@@ -73,7 +76,7 @@ class Reader:
 
     def batches(self, table: Table, select: str, rest: str = "") -> Iterator[pa.RecordBatch]:
         """The same piece by piece, for what may not fit into memory."""
-        reader = QueryBuilder().register("t", self._tables[table.name]).execute(f"SELECT {select} FROM t {rest}")
+        reader = QueryBuilder().register("t", self._opened(table)).execute(f"SELECT {select} FROM t {rest}")
         for batch in reader:
             yield pa.record_batch(batch)
 
@@ -83,10 +86,9 @@ class Reader:
 
     def answer(self, table: Table, views: Mapping[str, str], text: str) -> pd.DataFrame:
         """A whole query (DataFusion SQL) over `views`, each a query over the table by its name, on the version refreshed last."""
-        if table.name not in self._tables:
-            self._tables[table.name] = self.lake.open(table)
+        opened = self._opened(table)
         try:
-            engine = QueryBuilder().register(table.name, self._tables[table.name])
+            engine = QueryBuilder().register(table.name, opened)
             for name, view in views.items():
                 engine.execute(f"CREATE VIEW {name} AS {view}").read_all()
             return as_pandas(pa.table(engine.execute(text).read_all()))
@@ -106,6 +108,11 @@ class Reader:
     def column(self, table: Table, name: str, rest: str) -> Iterator[Any]:
         """One column, value by value."""
         yield from self.table(table, name, rest).column(0).to_pylist()
+
+    def _opened(self, table: Table) -> DeltaTable:
+        if table.name not in self._tables:
+            self._tables[table.name] = self.lake.open(table)
+        return self._tables[table.name]
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def broken(lake: Lake) -> list[str]:
 
 def test_a_sound_lake_is_found_sound(sound_lake):
     report = audit(sound_lake)
-    assert report.holds
+    assert report.settled
     assert (report.messages, report.observations, report.quarantined, report.repeated) == (4, 2, 1, 1)
 
 

@@ -57,7 +57,7 @@ def test_what_has_been_taken_does_not_wait(many, spark):
     assert catching_up.waiting(lake, chosen, chosen.kafka) == 0
     assert catching_up.begun(lake, chosen, chosen.kafka, StreamStatus("silver")) == CatchUp()
     take_all(spark, chosen, lake, STREAMS[1:])
-    assert audit(lake).holds
+    assert audit(lake).settled
 
 
 @pytest.mark.parametrize(

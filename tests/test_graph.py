@@ -63,14 +63,14 @@ def test_a_simulated_sky_comes_out_as_the_rules_say(spark, settings, lake, produ
     take_all(spark, settings, lake)
     found = assert_tables_equal_oracle(lake)
     assert len({row["flight_phase"] for row in found}) == 6
-    assert audit(lake).holds
+    assert audit(lake).settled
 
 
 def test_pieces_and_restarts_of_single_streams_change_nothing(spark, settings, lake, producer):
     feed_in_pieces(spark, settings, lake, producer, simulated(45), pieces=4)
     assert_tables_equal_oracle(lake)
     report = audit(lake)
-    assert report.holds
+    assert report.settled
     assert report.quarantined == 45 * len(POISON)
 
 
@@ -84,7 +84,7 @@ def test_hours_that_silver_takes_at_once_are_not_late_for_gold(spark, settings, 
     monkeypatch.setattr(engine, "LIMITS", {"maxFilesPerTrigger": "1"})
     take_all(spark, settings, lake, STREAMS[3:])
     assert_tables_equal_oracle(lake)
-    assert audit(lake).holds
+    assert audit(lake).settled
 
 
 def test_the_seed_limits_flag_by_their_own_rules(spark, settings, lake, producer):
@@ -100,7 +100,7 @@ def test_recorded_flights_come_out_as_the_rules_say(spark, settings, lake, produ
     answers = list(recorded(recordings / "traffic_quickstart_2021-10-07_15s.jsonl.gz"))
     feed_in_pieces(spark, settings, lake, producer, answers, pieces)
     assert_tables_equal_oracle(lake)
-    assert audit(lake).holds
+    assert audit(lake).settled
 
 
 def test_a_world_of_recorded_states_comes_out_as_the_rules_say(spark, settings, lake, producer, recordings: Path):

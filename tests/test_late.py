@@ -20,4 +20,4 @@ def test_rows_that_come_after_their_windows_were_closed_are_counted_once(spark, 
         take_all(spark, settings, lake, ("bronze", "silver", "flight_phase_counts", "anomaly_alerts"))
     take_all(spark, settings, lake)
     assert_tables_equal_oracle(lake)
-    assert audit(lake).holds
+    assert audit(lake).settled

@@ -94,7 +94,7 @@ def test_streams_and_readers_go_on_while_house_is_kept_and_a_reset_finds_the_ord
     resets.reset(lake, "silver")
     take_all(spark, settings, lake)
     assert_tables_equal_oracle(lake)
-    assert audit(lake).holds
+    assert audit(lake).settled
 
 
 def test_a_round_tells_what_it_did_and_the_action_log_has_it(spark, settings, lake, producer):

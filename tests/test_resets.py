@@ -32,7 +32,7 @@ def feed(producer, answers) -> None:
 
 def assert_right(lake: Lake) -> None:
     assert_tables_equal_oracle(lake)
-    assert audit(lake).holds
+    assert audit(lake).settled
 
 
 def test_a_reset_and_its_undoing_leave_the_tables_as_the_rules_say(spark, settings, lake, producer):

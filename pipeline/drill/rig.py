@@ -177,7 +177,7 @@ class Rig:
         """
         report = self.settle()
         found = compared(self.lake)
-        if not (report.holds or found.lost or found.repeated or found.wrong):
+        if not (report.settled or found.lost or found.repeated or found.wrong):
             raise DrillError(report.as_text())
         return found
 
@@ -189,7 +189,7 @@ class Rig:
         self.rest()
         wait_until(lambda: self.well() and self._bronze_has_all(), CAUGHT_UP_SECONDS, "Bronze has all that Kafka has")
         deadline, began = time.monotonic() + CAUGHT_UP_SECONDS, time.monotonic()
-        while not (report := audit(self.lake)).holds and time.monotonic() < deadline:
+        while not (report := audit(self.lake)).settled and time.monotonic() < deadline:
             time.sleep(max(AUDIT_SECONDS, time.monotonic() - began))  # half of the time is the streams'
             began = time.monotonic()
         return report
