@@ -10,12 +10,13 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import pandas as pd
 
 from pipeline import reach
+from pipeline.errors import LakeError
 from pipeline.resets import READS
 from pipeline.serving import Reader
 from pipeline.tables import (
@@ -37,6 +38,7 @@ ADDRESS = re.compile(r"[0-9a-fA-F]{6}")
 TEXTS = ("callsign", "origin_country", "squawk")
 FLOATS = ("longitude", "latitude", "baro_altitude", "velocity", "true_track", "vertical_rate", "geo_altitude")
 TIMES = ("time", "time_position", "last_contact")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -174,20 +176,27 @@ def audit(lake: Lake, say: Callable[[str], None] = lambda words: None) -> Report
 
 def _counted_by(reader: Reader, stream: str) -> int | None:
     """Rows of Silver that a stream of Gold had read; None when that is not known."""
-    version = reach.reached(reader, stream)
-    if version is None or version == reach.NOTHING:
-        return None if version is None else 0
-    reader.load(FLIGHTS_ML, version)
-    return int(reader.one(FLIGHTS_ML, "count(*) AS n")["n"])
+    return _as_read(reader, stream, lambda: int(reader.one(FLIGHTS_ML, "count(*) AS n")["n"]), 0)
 
 
 def _ends(reader: Reader, stream: str) -> dict[int, int] | None:
     """Partition -> last offset of Bronze that a stream had read; None when that is not known."""
+    return _as_read(reader, stream, lambda: {place["p"]: place["high"] for place in _places(reader)}, {})
+
+
+def _as_read(reader: Reader, stream: str, ask: Callable[[], Answer], nothing: Answer) -> Answer | None:
+    """An answer about what a stream reads, as it was when the stream had read it; `nothing` when it has read nothing.
+
+    None when it is not known how far the stream is, or when that version is no longer kept.
+    """
     version = reach.reached(reader, stream)
     if version is None or version == reach.NOTHING:
-        return None if version is None else {}
-    reader.load(BRONZE, version)
-    return {place["p"]: place["high"] for place in _places(reader)}
+        return None if version is None else nothing
+    try:
+        reader.load(READS[stream], version)
+        return ask()
+    except LakeError:
+        return None
 
 
 def _places(reader: Reader) -> list[dict[str, Any]]:

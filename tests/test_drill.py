@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from pipeline.__main__ import main
 from pipeline.audit import observed
-from pipeline.drill import messages, oracle
+from pipeline.drill import browser, messages, oracle
 from pipeline.drill.case import BRIEF, Case, Outcome, Unable
 from pipeline.drill.cases import CASES, chosen
 from pipeline.drill.comparison import SAME, Difference
@@ -22,6 +24,7 @@ from pipeline.drill.run import done, run
 from pipeline.errors import DrillError
 from pipeline.messages import REASONS, reasons
 from pipeline.sources.simulator import Sky
+from tests.local_server import serving
 from tests.test_docs import DOCS, rows, sections
 
 # Done to real processes, and judged by the oracle, by another module.
@@ -127,3 +130,29 @@ def test_the_table_says_what_failed_and_how_much_was_lost():
     assert head.split()[0] == "fault"
     assert first.split()[-4:] == ["0", "0", "12", "ok"]
     assert second.split()[-6:] == ["3", "2", "7", "failed", "(1", "wrong)"]
+
+
+def test_a_page_that_opens_no_websocket_or_gives_no_token_fails_its_case():
+    class Page(BaseHTTPRequestHandler):
+        words = b'{"token": "x"}'
+
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path != "/app/ws" else 403)
+            self.end_headers()
+            self.wfile.write(self.words)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on the screen."""
+
+    with serving(Page) as address:
+        with pytest.raises(DrillError, match=r"opens no websocket: HTTP 403"):
+            asyncio.run(browser.throw_garbage(f"{address}/app"))
+        Page.words = b"<html>"
+        with pytest.raises(DrillError, match="no token"):
+            asyncio.run(browser.be_answered(f"{address}/app"))
+
+
+def test_where_the_page_is_not_installed_the_websocket_case_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(browser, "APP", tmp_path / "app")
+    with pytest.raises(Unable, match="run the drill in a checkout"):
+        browser.websocket(Rig(tmp_path / "rig"), BRIEF)

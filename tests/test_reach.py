@@ -88,3 +88,13 @@ def test_without_a_word_of_the_checkpoint_it_is_compared_with_all(half_way, dama
     reader.refresh(FLIGHTS_ML)
     assert reach.reached(reader, "silver") is None
     assert "silver has every new observation" in broken(lake)
+
+
+def test_a_version_that_is_no_longer_kept_is_no_crash(half_way):
+    lake, _ = half_way
+    table = DeltaTable(lake.path(BRONZE))
+    table.optimize.compact()
+    table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    report = audit(lake)
+    assert not report.holds
+    assert report.on_the_way["silver"] == 0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pipeline.drill import api, disk, hours, kills, messages, stores, tables
+from pipeline.drill import api, browser, disk, hours, kills, messages, stores, tables
 from pipeline.drill.case import Case
 from pipeline.errors import DrillError
 
 CASES: tuple[Case, ...] = (
     *kills.CASES,
     *messages.CASES,
+    *browser.CASES,
     *tables.CASES,
     *disk.CASES,
     *api.CASES,
