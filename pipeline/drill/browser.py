@@ -29,6 +29,7 @@ UNKNOWN_MODEL = '{"events": [{"kind": "ModelChanged", "model": {"id": "p999999"}
 LARGE = 21 * 1024 * 1024  # more than the server takes in one message
 SERVED_SECONDS, ANSWER_SECONDS = 120, 60
 RANDOM_CONNECTIONS = 40
+FRAMES = 3  # of a message: header, metadata, content
 
 
 def websocket(rig: Rig, extent: Extent) -> str:
@@ -98,10 +99,14 @@ async def be_answered(address: str) -> None:
 
 
 async def _connected(address: str, token: str) -> WebSocketClientConnection:
+    """A websocket that the server has acknowledged: before that it takes no message."""
     try:
-        return await websocket_connect(f"{address.replace('http', 'ws', 1)}/ws", subprotocols=["bokeh", token])
+        socket = await websocket_connect(f"{address.replace('http', 'ws', 1)}/ws", subprotocols=["bokeh", token])
     except (HTTPClientError, WebSocketClosedError) as error:
         raise DrillError(f"The page opens no websocket: {error}") from error
+    for _ in range(FRAMES):
+        await socket.read_message()
+    return socket
 
 
 def _token(address: str) -> str:
