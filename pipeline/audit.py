@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -97,31 +98,7 @@ class Report:
             f"  {'ok  ' if check.holds else 'FAIL'} {check.name}: expected {check.expected:,}, found {check.found:,}"
             for check in self.checks
         ]
-        told = "Rows are NOT accounted for." if not self.holds else "All rows are accounted for."
-        return "\n".join([*lines, told])
-
-
-@dataclass
-class _Recount:
-    """What Bronze's messages are, of those that Silver had read; and of those to quarantine what that has read and has not."""
-
-    observations: int = 0
-    rejected: int = 0
-    repeated: int = 0
-    to_quarantine: int = 0
-    behind_quarantine: int = 0
-
-    @property
-    def taken(self) -> int:
-        """Messages that Silver had read."""
-        return self.observations + self.rejected + self.repeated
-
-    def count(self, what: str, in_silver: bool, in_quarantine: bool) -> None:
-        """Count a message."""
-        if in_silver:
-            setattr(self, what, getattr(self, what) + 1)
-        self.to_quarantine += in_quarantine and what == "rejected"
-        self.behind_quarantine += not in_quarantine
+        return "\n".join([*lines, "All rows are accounted for." if self.holds else "Rows are NOT accounted for."])
 
 
 def audit(lake: Lake, say: Callable[[str], None] = lambda words: None) -> Report:
@@ -141,37 +118,38 @@ def audit(lake: Lake, say: Callable[[str], None] = lambda words: None) -> Report
         FLIGHTS_ML, "count(*) AS n, count(DISTINCT icao24 || cast(event_timestamp AS varchar)) AS distinct_n"
     )
     quarantine = reader.one(QUARANTINE, 'count(*) AS n, count(DISTINCT "partition" || \':\' || "offset") AS distinct_n')
-    of_silver, of_quarantine = _ends(reader, "silver"), _ends(reader, "quarantine")
+    read = {stream: _ends(reader, stream) for stream in ("silver", "quarantine")}
     reader.refresh(BRONZE)
     places = _places(reader)
     messages = sum(place["n"] for place in places)
     say(f"Reading {messages:,} messages")
-    found = _recount(reader, places, of_silver, of_quarantine, say)
-    phases, alerts = (
-        _windows(reader, FLIGHT_PHASE_COUNTS, "flight_phase"),
-        _windows(reader, ANOMALY_ALERTS, "origin_country"),
-    )
+    found = _recount(reader, places, read, say)
+    to_silver, to_quarantine = found["silver"], found["quarantine"]
+    # As many as quarantine would have if it were where Silver is.
+    quarantined = quarantine["n"] + to_silver["rejected"] - to_quarantine["rejected"]
+    phases = _windows(reader, FLIGHT_PHASE_COUNTS, "flight_phase")
+    alerts = _windows(reader, ANOMALY_ALERTS, "origin_country")
     to_phases, to_alerts = (silver["n"] if counted is None else counted for counted in (of_phases, of_alerts))
     checks: tuple[Check, ...] = (
         Check("bronze has every offset", sum(place["high"] - place["low"] + 1 for place in places), messages),
-        Check("silver has every new observation", found.observations, silver["n"]),
+        Check("silver has every new observation", to_silver["observations"], silver["n"]),
         Check("silver has none twice", silver["n"], silver["distinct_n"]),
-        Check("quarantine has every rejected message", found.to_quarantine, quarantine["n"]),
+        Check("quarantine has every rejected message", to_quarantine["rejected"], quarantine["n"]),
         Check("quarantine has none twice", quarantine["n"], quarantine["distinct_n"]),
-        Check("bronze = silver + quarantine + repeated", found.taken, silver["n"] + found.rejected + found.repeated),
+        Check(
+            "bronze = silver + quarantine + repeated",
+            to_silver.total(),
+            silver["n"] + quarantined + to_silver["repeated"],
+        ),
         Check("flight_phase_counts counts all of silver", to_phases, phases["n"]),
         Check("flight_phase_counts has no window twice", phases["r"], phases["distinct_r"]),
         Check("anomaly_alerts counts each row in five windows", WINDOWS_A_ROW * to_alerts, alerts["n"]),
         Check("anomaly_alerts has no window twice", alerts["r"], alerts["distinct_r"]),
     )
     checks += _checks_of_scores(reader, *scored) if scored is not None else ()
-    on_the_way = {
-        "silver": messages - found.taken,
-        "quarantine": found.behind_quarantine,
-        "flight_phase_counts": silver["n"] - to_phases,
-        "anomaly_alerts": silver["n"] - to_alerts,
-    }
-    return Report(messages, silver["n"], found.rejected, found.repeated, on_the_way, checks)
+    on_the_way = {stream: messages - counts.total() for stream, counts in found.items()}
+    on_the_way |= {"flight_phase_counts": silver["n"] - to_phases, "anomaly_alerts": silver["n"] - to_alerts}
+    return Report(messages, silver["n"], quarantined, to_silver["repeated"], on_the_way, checks)
 
 
 def _counted_by(reader: Reader, stream: str) -> int | None:
@@ -190,8 +168,10 @@ def _as_read(reader: Reader, stream: str, ask: Callable[[], Answer], nothing: An
     None when it is not known how far the stream is, or when that version is no longer kept.
     """
     version = reach.reached(reader, stream)
-    if version is None or version == reach.NOTHING:
-        return None if version is None else nothing
+    if version is None:
+        return None
+    if version == reach.NOTHING:
+        return nothing
     try:
         reader.load(READS[stream], version)
         return ask()
@@ -248,25 +228,27 @@ def _checks_of_scores(reader: Reader, scored: pd.DataFrame, twice: int) -> tuple
 
 
 def _recount(
-    reader: Reader,
-    places: list[dict[str, Any]],
-    of_silver: dict[int, int] | None,
-    of_quarantine: dict[int, int] | None,
-    say: Callable[[str], None],
-) -> _Recount:
-    """Judge Bronze's messages anew, in Kafka's order, up to the last offset of each partition that the streams had read."""
+    reader: Reader, places: list[dict[str, Any]], read: dict[str, dict[int, int] | None], say: Callable[[str], None]
+) -> dict[str, Counter[str]]:
+    """Judge Bronze's messages anew, in Kafka's order: for each stream, how many of each kind (`_judged`) it had read.
+
+    `read` is how far each stream was: partition -> last offset, or None for all there is.
+    """
     latest: dict[str, int] = {}
-    found, read = _Recount(), 0
+    found, judged = {stream: Counter[str]() for stream in read}, 0
     for place in sorted(places, key=lambda place: int(place["p"])):
-        silver_end, quarantine_end = (
-            place["high"] if ends is None else ends.get(place["p"], -1) for ends in (of_silver, of_quarantine)
-        )
+        ends = [
+            (found[stream], place["high"] if last is None else last.get(place["p"], -1))
+            for stream, last in read.items()
+        ]
         for offset, value in _values(reader, place):
-            address, contact = observed(value)
-            found.count(_judged(latest, address, contact), offset <= silver_end, offset <= quarantine_end)
-            read += 1
-            if read % CHUNK == 0:
-                say(f"  {read:,}")
+            kind = _judged(latest, *observed(value))
+            for counts, end in ends:
+                if offset <= end:
+                    counts[kind] += 1
+            judged += 1
+            if judged % CHUNK == 0:
+                say(f"  {judged:,}")
     return found
 
 

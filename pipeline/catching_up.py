@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
-from pipeline import resets, soundness
+from pipeline import soundness
 from pipeline.broker import end_offsets
 from pipeline.kafka_security import security_of
 from pipeline.settings import Settings
@@ -61,7 +60,7 @@ def waiting(lake: Lake, settings: Settings, servers: str) -> int:
 
 def _taken(lake: Lake, topic: str) -> dict[str, int]:
     """Partition -> offset after the last message of Bronze's newest batch; empty when there is no checkpoint."""
-    place = f"checkpoints/{Path(lake.checkpoint('bronze', resets.generation(lake, 'bronze'))).name}/offsets"
+    place = f"{soundness.checkpoint_of(lake, 'bronze')}/offsets"
     batches = soundness.numbers(lake, place)
     lines = (soundness.body(lake, f"{place}/{batches[-1]}") or b"").splitlines() if batches else []
     told: dict[str, dict[str, int]] = json.loads(lines[-1]) if lines else {}

@@ -7,7 +7,6 @@ reads (Delta's offset: the version, and the place in it while only a part of it 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from pipeline import resets, soundness
 from pipeline.serving import Reader
@@ -21,7 +20,7 @@ def reached(reader: Reader, stream: str) -> int | None:
     None when nothing tells: no checkpoint, one that has forgotten that batch, or a version of which a part was taken.
     """
     lake, table = reader.lake, resets.TABLES[stream]
-    place = f"checkpoints/{Path(lake.checkpoint(stream, resets.generation(lake, stream))).name}"
+    place = soundness.checkpoint_of(lake, stream)
     metadata = soundness.body(lake, f"{place}/metadata") or b"{}"
     query = json.loads(metadata).get("id") if soundness.is_json(metadata) else None
     written = [reader.written(table, writer) for writer in (f"{query}", f"{table.name}:{query}")]

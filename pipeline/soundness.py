@@ -29,7 +29,7 @@ def check_checkpoint(lake: Lake, stream: str) -> None:
 
     Bronze may lack all of it: then it goes on behind the last message that its table holds.
     """
-    place = f"checkpoints/{Path(lake.checkpoint(stream, resets.generation(lake, stream))).name}"
+    place = checkpoint_of(lake, stream)
     offsets, commits = numbers(lake, f"{place}/offsets"), numbers(lake, f"{place}/commits")
     metadata = body(lake, f"{place}/metadata")
     if metadata is None and not offsets and not commits:
@@ -44,6 +44,11 @@ def check_checkpoint(lake: Lake, stream: str) -> None:
         broken.append(f"offsets/{max(commits)}")
     if broken:
         raise DamageError(f"The checkpoint of {stream} is damaged ({broken[0]}).", resets.cure(stream))
+
+
+def checkpoint_of(lake: Lake, stream: str) -> str:
+    """The folder of the checkpoint that a stream uses now, from the lake's root on, as `numbers` and `body` take it."""
+    return f"checkpoints/{Path(lake.checkpoint(stream, resets.generation(lake, stream))).name}"
 
 
 def owner_of(table: Table) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from pipeline.broker import free_port
-from pipeline.drill.processes import descendants, started, wait_until
+from pipeline.drill.processes import answers, descendants, started, wait_until
 
 FLAGS = [
     "--headless",
@@ -49,13 +48,6 @@ def alive(process: psutil.Process) -> bool:
     """Whether a process still runs."""
     with suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
-
-
-def answers(address: str) -> bool:
-    """Whether a page is there."""
-    with suppress(OSError):
-        return bool(urllib.request.urlopen(address, timeout=30).status == 200)
     return False
 
 

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.broker import free_port
-from pipeline.drill.processes import started, wait_until
-from tests.browsing import answers
+from pipeline.drill.processes import answers, started, wait_until
 
 
 @contextmanager

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.broker import free_port
-from pipeline.drill.processes import started, wait_until
+from pipeline.drill.processes import answers, started, wait_until
 from pipeline.tables import FLIGHT_PHASE_COUNTS, FLIGHTS_ML, Lake
-from tests.browsing import answers
 from tests.image_steps import Image
 from tests.small_lake import flight, phase, put
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
-import random
 import re
 from collections.abc import Iterator
 from http.cookiejar import CookieJar
@@ -20,6 +19,7 @@ from tornado.httpclient import HTTPClientError
 from tornado.websocket import WebSocketClosedError
 
 from pipeline import ops
+from pipeline.drill.browser import garbage
 from pipeline.sources.simulator import Sky
 from pipeline.tables import Lake
 from tests import raw_socket
@@ -54,24 +54,6 @@ def quiet(folder: Path) -> Iterator[str]:
 
 
 # A browser that sends garbage
-
-
-def garbage() -> Iterator[list[str | bytes]]:
-    """Frames that no browser of ours would send, a connection's worth each."""
-    header = json.dumps({"msgid": "1", "msgtype": "PATCH-DOC"})
-    for text in ("", "{", "null", "[]", '"x"', "7", "\0", "{}" * 9, "[" * 100_000, '{"a":' * 100_000):
-        yield [text]
-        yield [header, "{}", text]
-    for kind in ("NOPE", "ACK", "PULL-DOC-REPLY", "PUSH-DOC", "SERVER-INFO-REQ", 7, None, {"a": 1}):
-        yield [json.dumps({"msgid": "1", "msgtype": kind}), "{}", "{}"]
-    yield [json.dumps({"msgid": "1", "msgtype": "PATCH-DOC", "num_buffers": 10**9}), "{}", "{}", "{}", b"x"]
-    yield [json.dumps({"msgtype": "PATCH-DOC"}), "{}", "{}"]
-    yield [b"\xff\xfe\x00", b"\x00" * 1000]
-    yield ["x" * (21 * 1024 * 1024)]
-    chance = random.Random(11)
-    for _ in range(40):
-        frames = [chance.randbytes(chance.randrange(1, 200)) for _ in range(3)]
-        yield [*frames] if chance.random() < 0.5 else [header, "{}", *(one.decode("latin-1") for one in frames)]
 
 
 def unknown_events() -> Iterator[object]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import re
 import sys
 import urllib.request
 from collections.abc import Iterator
-from http.client import HTTPException
 from pathlib import Path
 
 from tornado.httpclient import HTTPClientError
@@ -17,7 +17,7 @@ from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, w
 import pipeline
 from pipeline.broker import free_port
 from pipeline.drill.case import Case, Extent, Unable
-from pipeline.drill.processes import started, wait_until
+from pipeline.drill.processes import answers, started, wait_until
 from pipeline.drill.rig import Rig
 from pipeline.errors import DrillError
 
@@ -40,7 +40,7 @@ def websocket(rig: Rig, extent: Extent) -> str:
     address, log = f"http://127.0.0.1:{port}/app", rig.folder / "page.log"
     command = [sys.executable, "-m", "panel", "serve", str(APP), "--address", "127.0.0.1", "--port", str(port)]
     with started(command, rig.environment, log) as server:
-        wait_until(lambda: is_served(address), SERVED_SECONDS, "the page is served")
+        wait_until(lambda: answers(address), SERVED_SECONDS, "the page is served")
         thrown = asyncio.run(throw_garbage(address))
         if server.poll() is not None:
             raise DrillError(f"The page's server ended with code {server.poll()}; see {log}.")
@@ -50,11 +50,13 @@ def websocket(rig: Rig, extent: Extent) -> str:
 
 def garbage() -> Iterator[list[str | bytes]]:
     """Frames that no page sends, a connection's worth each."""
-    for text in ("", "{", "null", "7", "[]", "\0", "[" * 100_000, UNKNOWN_MODEL):
+    for text in ("", "{", "null", "[]", '"x"', "7", "\0", "{}" * 9, "[" * 100_000, '{"a":' * 100_000, UNKNOWN_MODEL):
         yield [text]
         yield [PATCH, "{}", text]
-    yield ['{"msgtype": 7}', "{}", "{}"]
-    yield ['{"msgid": "1", "msgtype": "PATCH-DOC", "num_buffers": 1000000000}', "{}", "{}", "{}", b"x"]
+    for kind in ("NOPE", "ACK", "PULL-DOC-REPLY", "PUSH-DOC", "SERVER-INFO-REQ", 7, None, {"a": 1}):
+        yield [json.dumps({"msgid": "1", "msgtype": kind}), "{}", "{}"]
+    yield [json.dumps({"msgid": "1", "msgtype": "PATCH-DOC", "num_buffers": 10**9}), "{}", "{}", "{}", b"x"]
+    yield [json.dumps({"msgtype": "PATCH-DOC"}), "{}", "{}"]
     yield [b"\xff\xfe\x00", b"\x00" * 1000]
     yield ["x" * LARGE]
     chance = random.Random(11)
@@ -65,11 +67,9 @@ def garbage() -> Iterator[list[str | bytes]]:
 
 async def throw_garbage(address: str) -> int:
     """How many connections were opened and filled."""
-    thrown, token = (
-        0,
-        await asyncio.to_thread(_token, address),
-    )  # one session for all: building them is not what is tried
-    for frames in garbage():
+    token = await asyncio.to_thread(_token, address)  # one session for all: building them is not what is tried
+    connections = list(garbage())
+    for frames in connections:
         socket = await _connected(address, token)
         try:
             for frame in frames:
@@ -77,8 +77,7 @@ async def throw_garbage(address: str) -> int:
         except WebSocketClosedError:
             pass  # the server has had enough of it
         socket.close()
-        thrown += 1
-    return thrown
+    return len(connections)
 
 
 async def be_answered(address: str) -> None:
@@ -116,15 +115,6 @@ def _token(address: str) -> str:
     if found is None:
         raise DrillError(f"The page at {address} gives no token for a websocket.")
     return found[1]
-
-
-def is_served(address: str) -> bool:
-    """Whether a page is served there."""
-    try:
-        with urllib.request.urlopen(address, timeout=ANSWER_SECONDS) as answer:
-            return int(answer.status) == 200
-    except (OSError, HTTPException):
-        return False
 
 
 CASES = (Case("websocket", "a browser that sends garbage on its websocket", websocket),)

@@ -6,8 +6,10 @@ import contextlib
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 
 import psutil
@@ -103,3 +105,10 @@ def wait_until(
         if time.monotonic() > deadline:
             raise NotInTime(f"not within {seconds:.0f} s: {what if isinstance(what, str) else what()}")
         time.sleep(every)
+
+
+def answers(address: str) -> bool:
+    """Whether a server answers there with status 200."""
+    with contextlib.suppress(OSError, HTTPException), urllib.request.urlopen(address, timeout=30) as answer:
+        return int(answer.status) == 200
+    return False
