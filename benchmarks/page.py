@@ -24,6 +24,8 @@ from pipeline.tables import FLIGHT_PHASE_COUNTS, lake_of
 
 SESSIONS = 50
 WARM_UP_SECONDS = 120
+# The last one: a browser that somebody listens to, as Playwright does, looks up the line of each Error that a module
+# makes, and parses the module again for it: half a second in plotly's 4.7 MB, which no reader's browser spends.
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -31,6 +33,7 @@ FLAGS = [
     "--no-first-run",
     "--disable-background-networking",
     "--disable-sync",
+    "--js-flags=--no-enable-lazy-source-positions",
 ]
 # What a browser says once it has drawn the page: header, metadata and content of Bokeh's protocol.
 READY = (

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from playwright.sync_api import expect, sync_playwright
 from streamlit import config
@@ -16,12 +17,12 @@ from streamlit.testing.v1 import AppTest
 
 from pipeline import ops, serving
 from pipeline.broker import free_port
-from pipeline.drill.processes import started, wait_until
+from pipeline.drill.processes import answers, started, wait_until
 from pipeline.serving import MINUTE, Reader
 from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake
 from streamlit_dashboard import charts, view
 from streamlit_dashboard.view import Desk, changes
-from tests.browsing import FLAGS, ROOT, answers, chromium, watched
+from tests.browsing import FLAGS, ROOT, chromium, watched
 from tests.small_lake import NOON, alert, flight, phase, put
 
 PAGE = ROOT / "streamlit_dashboard" / "app.py"
@@ -206,6 +207,15 @@ def test_the_page_follows_the_lake_without_a_reload_and_asks_no_other_host(sky, 
             put(sky, FLIGHT_PHASE_COUNTS, *(phase(11, name, 5) for name in PHASES))
             expect(active).to_contain_text("12", timeout=60_000)
         browser.close()
+
+
+def test_its_server_runs_on_the_event_loop_that_sends_small_answers_at_once(sky, tmp_path):
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "streamlit", "run", str(PAGE), "--server.port", str(port)]
+    with started(command, {"CONTRAIL_LAKE": sky.root}, tmp_path / "log") as server:
+        wait_until(lambda: answers(address), 60, "the viewer answers")
+        assert any("uvloop" in mapped.path for mapped in psutil.Process(server.pid).memory_maps())
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.5", ""])
