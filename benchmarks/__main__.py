@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import backlog, brush, figures, growth, latency, page, report, s3, screen, sections, viewer
+from benchmarks import backlog, brush, cluster, figures, growth, latency, page, report, s3, screen, sections, viewer
 from benchmarks.peers import race
 from benchmarks.sections import Row
 from explore.sample import MOST
 
 FLOORS = ("latency", "backlog", "page", "viewer", "figures", "brush", "s3")
-MEASUREMENTS = (*FLOORS, "peers", "growth", "screen")
+MEASUREMENTS = (*FLOORS, "cluster", "peers", "growth", "screen")
 SHORT = ("peers", "screen", "latency")
 # Messages, and how many a batch takes; rounds, of which the best counts.
 PEERS_SHORT, PEERS_FULL = (120_000, 70_000, 1), (1_000_000, 250_000, 2)
@@ -64,6 +64,9 @@ def main() -> int:
         if "s3" in names:
             print("The lake on a disk, then on S3", flush=True)
             rows += said(s3_rows(s3.measure(Path(folder) / "s3", S3_WARM_UP, S3_SNAPSHOTS)))
+        if "cluster" in names:
+            print(f"{MESSAGES:,} messages through one executor, then through two", flush=True)
+            rows += said(cluster_rows(cluster.measure(Path(folder) / "cluster", MESSAGES)))
         if "peers" in names:
             messages, most, rounds = PEERS_FULL if full else PEERS_SHORT
             print(f"{messages:,} messages through Contrail and its peers", flush=True)
@@ -136,6 +139,19 @@ def s3_rows(found: s3.Places) -> list[Row]:
         ("snapshot to Gold, p50, disk and S3 in one run", f"{disk:.2f} and {s3_seconds:.2f} s", "", True),
         ("S3 over disk", f"{ratio:.2f}", "<= 1.5", ratio <= 1.5),
         ("cores with the lake on S3", f"{found.s3.cores:.2f}", "", True),
+    ]
+
+
+def cluster_rows(found: list[backlog.Backlog]) -> list[Row]:
+    """The same backlog through one executor and through two."""
+    return [
+        (
+            f"backlog, executors of one core: {executors}",
+            f"{one.messages:,} in {one.wall_seconds:.0f} s, {one.cpu_seconds:.0f} CPU-s, {one.memory_mib:,.0f} MiB",
+            "",
+            one.accounted_for,
+        )
+        for executors, one in zip(cluster.EXECUTORS, found, strict=True)
     ]
 
 

@@ -33,12 +33,17 @@ class Backlog:
         return self.messages / self.cpu_seconds
 
 
-def measure(folder: Path, messages: int, aircraft: int = AIRCRAFT, interval_seconds: int = INTERVAL_SECONDS) -> Backlog:
-    """Fill Kafka first, with the streams stopped; then time the streams alone. The lake stays below `folder`."""
+def measure(
+    folder: Path, messages: int, aircraft: int = AIRCRAFT, interval_seconds: int = INTERVAL_SECONDS, **place: str
+) -> Backlog:
+    """Fill Kafka first, with the streams stopped; then time the streams alone. The lake stays below `folder`.
+
+    `place`: settings of another lake or cluster.
+    """
     recording = folder / "backlog.jsonl"
     recording.parent.mkdir(parents=True, exist_ok=True)
     _record(recording, messages, aircraft, interval_seconds)
-    settings = load({}, data=str(folder / "data"), source="replay", file=str(recording), speed="0")
+    settings = load({}, data=str(folder / "data"), source="replay", file=str(recording), speed="0", **place)
     supervisor = Supervisor(settings, lambda words: print(f"  {words}", flush=True))
     supervisor.open()
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.standalone import spark_cluster
 from pipeline import cluster
 from pipeline.drill.processes import contrail, finished
 from pipeline.drill.s3_server import S3Server
@@ -19,7 +20,6 @@ from pipeline.settings import load
 from pipeline.tables import Lake
 from tests.comparison import assert_tables_equal_oracle
 from tests.small_sky import recorded
-from tests.spark_cluster import spark_cluster
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A Spark standalone cluster of separate processes on this machine, as the tests start and end it."""
+"""A Spark standalone cluster of separate processes on this machine, as tests and measurements start and end it."""
 
 from __future__ import annotations
 
