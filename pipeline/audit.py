@@ -108,17 +108,18 @@ def audit(lake: Lake, say: Callable[[str], None] = lambda words: None) -> Report
     written (`reach`): so it says the same whether the pipeline runs or not. Where nothing tells that, it is compared with all.
     """
     reader = Reader(lake)
+    begun = {stream for stream in READS if reach.has_begun(lake, stream)}
     scored = _scored(reader)
     for table in (ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS):
         reader.refresh(table)
-    of_phases, of_alerts = _counted_by(reader, "flight_phase_counts"), _counted_by(reader, "anomaly_alerts")
+    of_phases, of_alerts = (_counted_by(reader, stream, begun) for stream in ("flight_phase_counts", "anomaly_alerts"))
     for table in (FLIGHTS_ML, QUARANTINE):
         reader.refresh(table)
     silver = reader.one(
         FLIGHTS_ML, "count(*) AS n, count(DISTINCT icao24 || cast(event_timestamp AS varchar)) AS distinct_n"
     )
     quarantine = reader.one(QUARANTINE, 'count(*) AS n, count(DISTINCT "partition" || \':\' || "offset") AS distinct_n')
-    read = {stream: _ends(reader, stream) for stream in ("silver", "quarantine")}
+    read = {stream: _ends(reader, stream, begun) for stream in ("silver", "quarantine")}
     reader.refresh(BRONZE)
     places = _places(reader)
     messages = sum(place["n"] for place in places)
@@ -152,26 +153,27 @@ def audit(lake: Lake, say: Callable[[str], None] = lambda words: None) -> Report
     return Report(messages, silver["n"], quarantined, to_silver["repeated"], on_the_way, checks)
 
 
-def _counted_by(reader: Reader, stream: str) -> int | None:
+def _counted_by(reader: Reader, stream: str, begun: set[str]) -> int | None:
     """Rows of Silver that a stream of Gold had read; None when that is not known."""
-    return _as_read(reader, stream, lambda: int(reader.one(FLIGHTS_ML, "count(*) AS n")["n"]), 0)
+    return _as_read(reader, stream, begun, lambda: int(reader.one(FLIGHTS_ML, "count(*) AS n")["n"]), 0)
 
 
-def _ends(reader: Reader, stream: str) -> dict[int, int] | None:
+def _ends(reader: Reader, stream: str, begun: set[str]) -> dict[int, int] | None:
     """Partition -> last offset of Bronze that a stream had read; None when that is not known."""
-    return _as_read(reader, stream, lambda: {place["p"]: place["high"] for place in _places(reader)}, {})
+    return _as_read(reader, stream, begun, lambda: {place["p"]: place["high"] for place in _places(reader)}, {})
 
 
-def _as_read(reader: Reader, stream: str, ask: Callable[[], Answer], nothing: Answer) -> Answer | None:
+def _as_read(reader: Reader, stream: str, begun: set[str], ask: Callable[[], Answer], nothing: Answer) -> Answer | None:
     """An answer about what a stream reads, as it was when the stream had read it; `nothing` when it has read nothing.
 
-    None when it is not known how far the stream is, or when that version is no longer kept.
+    None when it is not known how far the stream is, or when that version is no longer kept: then all has to be there, as in
+    the table of a stream that had `begun` before and has nothing of its own any more.
     """
     version = reach.reached(reader, stream)
     if version is None:
         return None
     if version == reach.NOTHING:
-        return nothing
+        return None if stream in begun else nothing
     try:
         reader.load(READS[stream], version)
         return ask()

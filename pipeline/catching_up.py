@@ -5,11 +5,10 @@ A million messages took 92 CPU-seconds with all streams at once, and 77 with the
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 
-from pipeline import soundness
+from pipeline import reach, soundness
 from pipeline.broker import end_offsets
 from pipeline.kafka_security import security_of
 from pipeline.settings import Settings
@@ -22,15 +21,15 @@ LEADING = ("bronze", "silver")
 
 @dataclass(frozen=True)
 class CatchUp:
-    """Silver's way through the `messages` that waited when Bronze was started: it is over at Silver's row `goal`, or in time."""
+    """Silver's way through the `messages` that waited in Kafka when Bronze was started: over at Silver's row `goal`, or in time."""
 
     messages: int = 0
     goal: int = 0
     until: float = 0.0
 
-    def holds(self, stream: str, silver: StreamStatus) -> bool:
-        """Whether a stream is not to begin yet. None waits for a Silver that does not run."""
-        if stream in LEADING or silver.state not in ("starting", "running"):
+    def holds(self, stream: str, bronze: StreamStatus, silver: StreamStatus) -> bool:
+        """Whether a stream is not to begin yet. None waits for a Bronze or a Silver that does not run."""
+        if stream in LEADING or not {bronze.state, silver.state} <= {"starting", "running"}:
             return False
         return silver.rows_total < self.goal and time.monotonic() < self.until
 
@@ -40,11 +39,14 @@ class CatchUp:
         return f"It begins when Silver has taken the {self.messages:,} messages that waited, or in {LONGEST_SECONDS:.0f} s."
 
 
-def begun(lake: Lake, settings: Settings, servers: str, silver: StreamStatus) -> CatchUp:
+def begun(lake: Lake, settings: Settings, servers: str, silver: StreamStatus, before: CatchUp) -> CatchUp:
     """The way ahead of Silver, if it is longer than a batch, now that Bronze is about to be started.
 
+    Where Silver is still on the one `before`, Bronze is started again on the way, and neither its goal nor its time moves.
     Raises BrokerError when Kafka does not answer.
     """
+    if silver.rows_total < before.goal:
+        return before
     messages = waiting(lake, settings, servers)
     if messages <= settings.batch_messages:
         return CatchUp()
@@ -52,16 +54,17 @@ def begun(lake: Lake, settings: Settings, servers: str, silver: StreamStatus) ->
 
 
 def waiting(lake: Lake, settings: Settings, servers: str) -> int:
-    """Messages that Kafka holds and Bronze's checkpoint has not taken."""
+    """Messages that Kafka holds and Bronze has not taken."""
     kept = end_offsets(servers, settings.topic, security_of(settings))
     taken = _taken(lake, settings.topic)
-    return sum(max(0, end - max(first, taken.get(str(part), 0))) for part, (first, end) in kept.items())
+    return sum(max(0, end - max(first, taken.get(part, 0))) for part, (first, end) in kept.items())
 
 
-def _taken(lake: Lake, topic: str) -> dict[str, int]:
-    """Partition -> offset after the last message of Bronze's newest batch; empty when there is no checkpoint."""
+def _taken(lake: Lake, topic: str) -> dict[int, int]:
+    """Partition -> offset after the last message of Bronze's newest batch; of its table, behind which a new checkpoint begins."""
     place = f"{soundness.checkpoint_of(lake, 'bronze')}/offsets"
     batches = soundness.numbers(lake, place)
-    lines = (soundness.body(lake, f"{place}/{batches[-1]}") or b"").splitlines() if batches else []
-    told: dict[str, dict[str, int]] = json.loads(lines[-1]) if lines else {}
-    return told.get(topic, {})
+    if not batches:
+        return reach.end_of_bronze(lake, topic)
+    told = soundness.last_line(soundness.body(lake, f"{place}/{batches[-1]}")).get(topic, {})
+    return {int(part): int(offset) for part, offset in told.items()}

@@ -42,22 +42,30 @@ def dropped(spark: SparkSession, query: str) -> int:
     return next((int(metric.get().value()) for metric in metrics if metric.isDefined()), 0)
 
 
-def windows(spark: SparkSession, lake: Lake, table: Table, again: Again, but: set[datetime]) -> pa.Table | None:
-    """The rows of all windows that do not count what Silver has, computed anew; `but` are those that the batch brings itself."""
+def windows(
+    spark: SparkSession, lake: Lake, table: Table, again: Again, but: set[datetime], version: int | None
+) -> pa.Table | None:
+    """The rows of all windows that do not count what Silver has, computed anew; `but` are those that the batch brings itself.
+
+    Silver as of the `version` at which the batch ends; as it is now where that is not known.
+    """
     # A closed window is older than all that the batch still has in hand; what is newer may only not have been read yet.
-    starts = [start for start in _differing(lake, table, again.minutes) if not but or start < min(but)]
+    starts = [start for start in _differing(lake, table, again.minutes, version) if not but or start < min(but)]
     if not starts:
         return None
     minutes = sorted({start + number * MINUTE for start in starts for number in range(again.minutes)})
-    silver = spark.read.format("delta").load(lake.path(FLIGHTS_ML))
+    as_of = {} if version is None else {"versionAsOf": str(version)}
+    silver = spark.read.format("delta").options(**as_of).load(lake.path(FLIGHTS_ML))
     among = F.col("date").isin(sorted({minute.date() for minute in minutes}))
     among &= F.date_trunc("minute", "event_timestamp").isin(minutes)
     return again.layer(silver.where(among)).where(F.col("window_start").isin(starts)).toArrow()
 
 
-def _differing(lake: Lake, table: Table, length: int) -> list[datetime]:
+def _differing(lake: Lake, table: Table, length: int, version: int | None) -> list[datetime]:
     """The beginnings of the windows whose observations are not as many as Silver's rows."""
     reader = Reader(lake)
+    if version is not None:
+        reader.load(FLIGHTS_ML, version)
     minute = "date_trunc('minute', event_timestamp)"
     told: Counter[datetime] = Counter()
     for row in reader.rows(FLIGHTS_ML, f"{minute} AS m, count(*) AS n", f"GROUP BY {minute}"):

@@ -48,7 +48,7 @@ class Part:
 
     def wait(self, cause: str) -> None:
         """It is wanted, and not started yet; `cause` says why."""
-        self.status.cause = cause
+        self.status.cause, self.status.cure = cause, None
         self.set("starting")
 
     def run(self, query: StreamingQuery) -> None:

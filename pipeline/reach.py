@@ -6,10 +6,9 @@ reads (Delta's offset: the version, and the place in it while only a part of it 
 
 from __future__ import annotations
 
-import json
-
 from pipeline import resets, soundness
 from pipeline.serving import Reader
+from pipeline.tables import BRONZE, Lake
 
 NOTHING = -1
 
@@ -21,14 +20,33 @@ def reached(reader: Reader, stream: str) -> int | None:
     """
     lake, table = reader.lake, resets.TABLES[stream]
     place = soundness.checkpoint_of(lake, stream)
-    metadata = soundness.body(lake, f"{place}/metadata") or b"{}"
-    query = json.loads(metadata).get("id") if soundness.is_json(metadata) else None
+    query = soundness.last_line(soundness.body(lake, f"{place}/metadata")).get("id")
     written = [reader.written(table, writer) for writer in (f"{query}", f"{table.name}:{query}")]
     batch = max((number for number in written if number is not None), default=None)
     if batch is None:
         return None if reader.one(table, "count(*) AS n")["n"] else NOTHING
-    log = soundness.body(lake, f"{place}/offsets/{batch}")
-    if log is None or not soundness.is_whole(log, 3):
-        return None
-    offset = json.loads(log.splitlines()[-1])
-    return int(offset["reservoirVersion"]) - 1 if offset["index"] < 0 else None
+    version, whole = end_of(lake, stream, batch)
+    return version if whole else None
+
+
+def end_of(lake: Lake, stream: str, batch: int) -> tuple[int | None, bool]:
+    """The last version from which a stream's batch took anything, and whether it took all of that; None when nothing tells."""
+    told = soundness.last_line(soundness.body(lake, f"{soundness.checkpoint_of(lake, stream)}/offsets/{batch}"))
+    version, index = told.get("reservoirVersion"), told.get("index")
+    if not isinstance(version, int) or not isinstance(index, int):
+        return None, False
+    return (version - 1, True) if index < 0 else (version, False)
+
+
+def has_begun(lake: Lake, stream: str) -> bool:
+    """Whether a stream has finished a batch with the checkpoint that it uses now."""
+    return bool(soundness.numbers(lake, f"{soundness.checkpoint_of(lake, stream)}/commits"))
+
+
+def end_of_bronze(lake: Lake, topic: str) -> dict[int, int]:
+    """Partition of a topic -> offset after the last of its messages in Bronze's table; empty when there is none."""
+    reader = Reader(lake)
+    if reader.refresh(BRONZE) < 0:
+        return {}
+    held = reader.rows(BRONZE, 'partition AS p, max("offset") AS o', f"WHERE topic = '{topic}' GROUP BY partition")
+    return {row["p"]: row["o"] + 1 for row in held}

@@ -13,7 +13,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
-from pipeline import late
+from pipeline import late, reach, soundness
 from pipeline.late import Again
 from pipeline.tables import Lake, Table
 
@@ -55,7 +55,7 @@ class Merge:
         def merge(rows: DataFrame, batch: int) -> None:
             query = rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
             # Collected before anything may be skipped: Spark checks that a stateful batch was read.
-            update = self._stamped(self._with_late(session, lake, str(query), rows.toArrow()))
+            update = self._stamped(self._with_late(session, lake, str(query), batch, rows.toArrow()))
             if not opened:
                 opened.append(lake.open(self.table))
             try:
@@ -67,11 +67,13 @@ class Merge:
 
         return merge
 
-    def _with_late(self, spark: SparkSession, lake: Lake, query: str, update: pa.Table) -> pa.Table:
+    def _with_late(self, spark: SparkSession, lake: Lake, query: str, batch: int, update: pa.Table) -> pa.Table:
         """The update, with the closed windows that this batch had rows for."""
         if not late.dropped(spark, query):
             return update
-        mended = late.windows(spark, lake, self.table, self.again, set(update["window_start"].to_pylist()))
+        version, _ = reach.end_of(lake, soundness.owner_of(self.table), batch)
+        brought = set(update["window_start"].to_pylist())
+        mended = late.windows(spark, lake, self.table, self.again, brought, version)
         return update if mended is None else pa.concat_tables([update, mended.cast(update.schema)])
 
     def _stamped(self, update: pa.Table) -> pa.Table:
@@ -84,7 +86,12 @@ class Merge:
     def _merge(self, table: DeltaTable, update: pa.Table, writer: str, batch: int) -> None:
         table.update_incremental()
         written = table.transaction_version(writer)
-        if len(update) == 0 or (written is not None and written >= batch):
+        if written is not None and written >= batch:
+            return
+        done = CommitProperties(app_transactions=[Transaction(writer, batch)])
+        if len(update) == 0:
+            # The table tells how far its stream has read, also when a batch had nothing to say.
+            table.create_write_transaction([], "append", table.schema(), [self.table.partition], commit_properties=done)
             return
         merger: Any = table.merge(
             update,
@@ -92,7 +99,7 @@ class Merge:
             source_alias="new",
             target_alias="old",
             streamed_exec=False,
-            commit_properties=CommitProperties(app_transactions=[Transaction(writer, batch)]),
+            commit_properties=done,
         )
         merger.when_matched_update_all(except_cols=["created_at"]).when_not_matched_insert_all().execute()
 

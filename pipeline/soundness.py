@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from pipeline import object_store, resets, table_store
 from pipeline.errors import ContrailError, DamageError
@@ -38,7 +39,7 @@ def check_checkpoint(lake: Lake, stream: str) -> None:
         return
     needed = _needed(offsets, commits)
     broken = [name for name, lines in needed.items() if not is_whole(body(lake, f"{place}/{name}"), lines)]
-    if metadata is None or not is_json(metadata):
+    if "id" not in last_line(metadata):
         broken.append("metadata")
     if commits and max(commits) > max(offsets, default=-1):
         broken.append(f"offsets/{max(commits)}")
@@ -84,6 +85,13 @@ def is_whole(log: bytes | None, least: int) -> bool:
         and FIRST_LINE.fullmatch(lines[0]) is not None
         and all(is_json(line) for line in lines[1:] if line != b"-")
     )
+
+
+def last_line(log: bytes | None) -> dict[str, Any]:
+    """The JSON object that a file of a checkpoint ends with; an empty one when it does not end with any."""
+    lines = (log or b"").splitlines()
+    told = json.loads(lines[-1]) if lines and is_json(lines[-1]) else None
+    return told if isinstance(told, dict) else {}
 
 
 def is_json(text: bytes) -> bool:

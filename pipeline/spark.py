@@ -18,15 +18,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-from pipeline import cluster, jars, resets
+from pipeline import cluster, jars, reach, resets
 from pipeline.broker import end_offsets
 from pipeline.graph import Stage, Topic
 from pipeline.kafka_security import Security, security_of
-from pipeline.serving import Reader
 from pipeline.settings import Settings
 from pipeline.sinks import Merge
 from pipeline.stream_status import NEWEST
-from pipeline.tables import BRONZE, Lake, lake_of
+from pipeline.tables import Lake, lake_of
 
 # Each value was measured; docs/decisions/spark-session.md has the figures.
 SESSION = {
@@ -191,13 +190,9 @@ def _source(spark: SparkSession, stage: Stage, lake: Lake, settings: Settings, s
 
 def _starting_offsets(topic: Topic, lake: Lake, servers: str, security: Security) -> str:
     """Where a new checkpoint of Bronze begins: behind what its table holds, so that it never takes a message twice."""
-    reader = Reader(lake)
-    if reader.refresh(BRONZE) < 0:
+    following = reach.end_of_bronze(lake, topic.name)
+    if not following:
         return "earliest"
-    held = reader.rows(BRONZE, 'partition AS p, max("offset") AS o', f"WHERE topic = '{topic.name}' GROUP BY partition")
-    if not held:
-        return "earliest"
-    following = {row["p"]: row["o"] + 1 for row in held}
     kept = end_offsets(servers, topic.name, security)
     # Behind what the table holds, or with the oldest message where Kafka has deleted that one: the audit tells of the gap.
     begin = {

@@ -270,7 +270,7 @@ class Supervisor:
             for name in filter(self._is_due, due):
                 if not self._asked.empty():
                     return  # what a person asks goes first: the rest is started at the next look
-                if self._catch_up.holds(name, self._parts["silver"].status):
+                if self._is_held(name):
                     self._parts[name].wait(self._catch_up.words)
                 else:
                     self._try_to_start(name)
@@ -286,6 +286,12 @@ class Supervisor:
         part = self._parts[name]
         running = self._feed.started if name == FEED else part.query is not None
         return not running and part.is_due()
+
+    def _is_held(self, name: str) -> bool:
+        """Whether a stream is to wait for Silver; one that begins with the present would miss what comes meanwhile, as the feed."""
+        if name == FEED or self._stages[name].from_now:
+            return False
+        return self._catch_up.holds(name, self._parts["bronze"].status, self._parts["silver"].status)
 
     def _start_feed_early(self) -> None:
         """Data may gather while Spark starts."""
@@ -305,7 +311,11 @@ class Supervisor:
                 self._check(self._stages[name])
                 if name == "bronze":
                     self._catch_up = catching_up.begun(
-                        self.lake, self.settings, self._footing.servers, self._parts["silver"].status
+                        self.lake,
+                        self.settings,
+                        self._footing.servers,
+                        self._parts["silver"].status,
+                        self._catch_up,
                     )
                 part.run(
                     spark.start(

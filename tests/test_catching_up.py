@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline import catching_up, ops
+from pipeline import catching_up, ops, resets
 from pipeline.audit import audit
 from pipeline.catching_up import LEADING, LONGEST_SECONDS, CatchUp
 from pipeline.drill.processes import contrail, started
-from pipeline.graph import STREAMS
+from pipeline.graph import STREAMS, stages
 from pipeline.settings import as_environment
 from pipeline.stream_status import StreamStatus
-from pipeline.supervisor import Supervisor
+from pipeline.supervisor import PARTS, Supervisor
 from tests.test_graph import simulated, take_all
 
 OTHERS = [name for name in STREAMS if name not in LEADING]
@@ -55,28 +55,51 @@ def test_what_has_been_taken_does_not_wait(many, spark):
     lake = Supervisor(chosen).lake
     take_all(spark, chosen, lake, ["bronze"])
     assert catching_up.waiting(lake, chosen, chosen.kafka) == 0
-    assert catching_up.begun(lake, chosen, chosen.kafka, StreamStatus("silver")) == CatchUp()
+    assert catching_up.begun(lake, chosen, chosen.kafka, StreamStatus("silver"), CatchUp()) == CatchUp()
     take_all(spark, chosen, lake, STREAMS[1:])
     assert audit(lake).settled
+    resets.reset(lake, "bronze")  # its table stays, and a new checkpoint begins behind that
+    assert catching_up.waiting(lake, chosen, chosen.kafka) == 0
+
+
+def test_neither_goal_nor_time_moves_when_bronze_is_started_again_on_the_way(many):
+    chosen, messages = many
+    lake, silver = Supervisor(chosen).lake, StreamStatus("silver", "running")
+    ahead = catching_up.begun(lake, chosen, chosen.kafka, silver, CatchUp())
+    assert ahead.goal == messages
+    assert catching_up.begun(lake, chosen, chosen.kafka, silver, ahead) is ahead
+    silver.rows_total = messages
+    assert catching_up.begun(lake, chosen, chosen.kafka, silver, ahead).goal == 2 * messages
+
+
+def test_the_feed_and_a_stream_that_begins_with_the_present_never_wait(settings):
+    supervisor = Supervisor(settings)
+    supervisor._stages = {stage.name: stage for stage in stages(settings)}
+    supervisor._catch_up = CatchUp(1_000, 1_000, time.monotonic() + 9)
+    for name in ("bronze", "silver"):
+        supervisor._parts[name].set("starting")
+    assert {name for name in PARTS if supervisor._is_held(name)} == {*OTHERS}
 
 
 @pytest.mark.parametrize(
-    ("stream", "state", "rows", "left", "is_held"),
+    ("stream", "bronze", "silver", "rows", "left", "is_held"),
     [
-        ("anomaly_alerts", "running", 999, 9, True),
-        ("quarantine", "starting", 0, 9, True),
-        ("phase_predictions", "running", 0, 9, True),
-        ("silver", "starting", 0, 9, False),
-        ("bronze", "running", 0, 9, False),
-        ("anomaly_alerts", "running", 1_000, 9, False),
-        ("anomaly_alerts", "running", 0, -1, False),
-        ("anomaly_alerts", "failed", 0, 9, False),
-        ("anomaly_alerts", "stopped", 0, 9, False),
-        ("anomaly_alerts", "stalled", 0, 9, False),
+        ("anomaly_alerts", "running", "running", 999, 9, True),
+        ("quarantine", "starting", "starting", 0, 9, True),
+        ("silver", "running", "starting", 0, 9, False),
+        ("bronze", "starting", "running", 0, 9, False),
+        ("anomaly_alerts", "running", "running", 1_000, 9, False),
+        ("anomaly_alerts", "running", "running", 0, -1, False),
+        ("anomaly_alerts", "running", "failed", 0, 9, False),
+        ("anomaly_alerts", "running", "stopped", 0, 9, False),
+        ("anomaly_alerts", "running", "stalled", 0, 9, False),
+        ("anomaly_alerts", "failed", "running", 0, 9, False),
+        ("anomaly_alerts", "stopped", "running", 0, 9, False),
     ],
 )
-def test_a_stream_waits_for_a_silver_that_runs_and_not_for_ever(stream, state, rows, left, is_held):
+def test_a_stream_waits_for_a_bronze_and_silver_that_run_and_not_for_ever(stream, bronze, silver, rows, left, is_held):
+    they = StreamStatus("bronze", bronze), StreamStatus("silver", silver, rows_total=rows)
     ahead = CatchUp(1_000, 1_000, time.monotonic() + left)
-    assert ahead.holds(stream, StreamStatus("silver", state, rows_total=rows)) is is_held
-    assert not CatchUp().holds(stream, StreamStatus("silver", state, rows_total=rows))
+    assert ahead.holds(stream, *they) is is_held
+    assert not CatchUp().holds(stream, *they)
     assert f"{LONGEST_SECONDS:.0f} s" in ahead.words

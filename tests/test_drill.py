@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from tornado.websocket import WebSocketProtocol13
 
 from pipeline.__main__ import main
 from pipeline.audit import observed
@@ -150,6 +151,28 @@ def test_a_page_that_opens_no_websocket_or_gives_no_token_fails_its_case():
         Page.words = b"<html>"
         with pytest.raises(DrillError, match="no token"):
             asyncio.run(browser.be_answered(f"{address}/app"))
+
+
+def test_a_page_that_closes_its_websocket_at_once_fails_its_case_too():
+    class Page(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            accepted = WebSocketProtocol13.compute_accept_value(self.headers.get("Sec-WebSocket-Key", ""))
+            upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accepted}
+            page, is_page = b'{"token": "x"}', self.path == "/app"
+            self.send_response(200 if is_page else 101)
+            for name, value in ({"Content-Length": str(len(page))} if is_page else upgrade).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(page if is_page else b"\x88\x00")
+            self.close_connection = not is_page
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on the screen."""
+
+    with serving(Page) as address, pytest.raises(DrillError, match="closed a websocket before any message"):
+        asyncio.run(browser.be_answered(f"{address}/app"))
 
 
 def test_where_the_page_is_not_installed_the_websocket_case_says_so(monkeypatch, tmp_path):

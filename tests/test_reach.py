@@ -12,7 +12,7 @@ from pipeline import reach, resets
 from pipeline.audit import audit
 from pipeline.graph import STREAMS
 from pipeline.serving import Reader
-from pipeline.tables import BRONZE, FLIGHTS_ML, Lake
+from pipeline.tables import ANOMALY_ALERTS, BRONZE, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, Lake
 from tests.test_graph import simulated, take_all
 
 
@@ -76,18 +76,26 @@ def test_after_a_reset_everything_is_on_its_way(half_way):
     assert audit(lake).on_the_way["silver"] < report.messages
 
 
-@pytest.mark.parametrize("damage", ["gone", "forgotten", "garbled"])
+@pytest.mark.parametrize("damage", ["gone", "forgotten", "garbled", "meaningless"])
 def test_without_a_word_of_the_checkpoint_it_is_compared_with_all(half_way, damage):
     lake, _ = half_way
     folder = Path(lake.checkpoint("silver"))
     if damage == "gone":
         shutil.rmtree(folder)
     for log in (folder / "offsets").glob("[0-9]*"):
-        log.unlink() if damage == "forgotten" else log.write_text("v1\n{")
+        log.unlink() if damage == "forgotten" else log.write_text("v1\n{" if damage == "garbled" else "v1\n{}\n[]")
     reader = Reader(lake)
     reader.refresh(FLIGHTS_ML)
     assert reach.reached(reader, "silver") is None
     assert "silver has every new observation" in broken(lake)
+
+
+@pytest.mark.parametrize("table", [FLIGHT_PHASE_COUNTS, ANOMALY_ALERTS])
+def test_a_table_that_was_lost_and_made_anew_is_missed(half_way, table):
+    lake, _ = half_way
+    shutil.rmtree(lake.path(table))
+    list(lake.create())
+    assert any(name.startswith(f"{table.name} counts") for name in broken(lake))
 
 
 def test_a_version_that_is_no_longer_kept_is_no_crash(half_way):

@@ -56,6 +56,7 @@ def test_a_new_stream_and_a_whole_checkpoint_are_sound(small_lake):
         (lambda place: (place / "commits" / "2").write_bytes(b"\0\0"), "commits/2"),
         (lambda place: (place / "metadata").unlink(), "metadata"),
         (lambda place: (place / "metadata").write_bytes(b""), "metadata"),
+        (lambda place: (place / "metadata").write_bytes(b"[]"), "metadata"),
         (lambda place: shutil.rmtree(place / "offsets"), "offsets/2"),
     ],
 )

@@ -100,11 +100,13 @@ async def be_answered(address: str) -> None:
 async def _connected(address: str, token: str) -> WebSocketClientConnection:
     """A websocket that the server has acknowledged: before that it takes no message."""
     try:
-        socket = await websocket_connect(f"{address.replace('http', 'ws', 1)}/ws", subprotocols=["bokeh", token])
-    except (HTTPClientError, WebSocketClosedError) as error:
-        raise DrillError(f"The page opens no websocket: {error}") from error
-    for _ in range(FRAMES):
-        await socket.read_message()
+        async with asyncio.timeout(ANSWER_SECONDS):
+            socket = await websocket_connect(f"{address.replace('http', 'ws', 1)}/ws", subprotocols=["bokeh", token])
+            for _ in range(FRAMES):
+                if await socket.read_message() is None:
+                    raise DrillError("The page closed a websocket before any message.")
+    except (HTTPClientError, WebSocketClosedError, OSError) as error:
+        raise DrillError(f"The page opens no websocket: {error!r}") from error
     return socket
 
 
