@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import backlog
+from benchmarks.s3 import lake_on_s3
 from benchmarks.standalone import spark_cluster
-from pipeline.drill.s3_server import S3Server
 
 EXECUTORS = (1, 2)
 
@@ -31,14 +31,8 @@ def _alone(folder: Path, messages: int, executors: int) -> backlog.Backlog:
 
 def through(folder: Path, messages: int, executors: int) -> backlog.Backlog:
     """A backlog through so many executors; all that takes part is below this process."""
-    server = S3Server(folder / "server")
-    server.start()
-    try:
-        with spark_cluster(folder, executors) as master:
-            place = {**server.settings("sky"), "s3_create_bucket": "yes"}
-            return backlog.measure(folder, messages, spark_master=master, executor_memory="768m", **place)
-    finally:
-        server.kill()
+    with lake_on_s3(folder) as place, spark_cluster(folder, executors) as master:
+        return backlog.measure(folder, messages, spark_master=master, executor_memory="768m", **place)
 
 
 if __name__ == "__main__":

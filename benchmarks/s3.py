@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +27,16 @@ class Places:
 def measure(folder: Path, warm_up: int, snapshots: int) -> Places:
     """Measure on a disk, then on a real S3 server on loopback."""
     on_disk = latency.measure(folder / "disk", warm_up, snapshots)
+    with lake_on_s3(folder) as place:
+        return Places(on_disk, latency.measure(folder / "driver", warm_up, snapshots, **place))
+
+
+@contextmanager
+def lake_on_s3(folder: Path) -> Iterator[dict[str, str]]:
+    """The settings of a lake on an S3 server of its own, which keeps everything below `folder`."""
     server = S3Server(folder / "server")
     server.start()
     try:
-        place = {**server.settings("sky"), "s3_create_bucket": "yes"}
-        return Places(on_disk, latency.measure(folder / "driver", warm_up, snapshots, **place))
+        yield {**server.settings("sky"), "s3_create_bucket": "yes"}
     finally:
         server.kill()

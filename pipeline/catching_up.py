@@ -61,7 +61,7 @@ def waiting(lake: Lake, settings: Settings, servers: str) -> int:
 
 
 def _taken(lake: Lake, topic: str) -> dict[int, int]:
-    """Partition -> offset after the last message of Bronze's newest batch; of its table, behind which a new checkpoint begins."""
+    """Partition -> offset after the last message of Bronze's newest batch; without one, of its table: a new checkpoint begins there."""
     place = f"{soundness.checkpoint_of(lake, 'bronze')}/offsets"
     batches = soundness.numbers(lake, place)
     if not batches:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -191,12 +193,19 @@ def test_it_needs_neither_spark_nor_the_operators_libraries():
     assert told.stdout.strip() == "[]"
 
 
-def test_the_page_follows_the_lake_without_a_reload_and_asks_no_other_host(sky, tmp_path):
+@contextmanager
+def served(lake: Lake, log: Path) -> Iterator[tuple[str, int]]:
+    """The address of a lake's viewer, and its process's id."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "streamlit", "run", str(PAGE), "--server.port", str(port)]
-    with started(command, {"CONTRAIL_LAKE": sky.root}, tmp_path / "log"), sync_playwright() as playwright:
+    with started(command, {"CONTRAIL_LAKE": lake.root}, log) as server:
         wait_until(lambda: answers(address), 60, "the viewer answers")
+        yield address, server.pid
+
+
+def test_the_page_follows_the_lake_without_a_reload_and_asks_no_other_host(sky, tmp_path):
+    with served(sky, tmp_path / "log") as (address, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         with watched(browser) as page:
             page.goto(address)
@@ -210,12 +219,8 @@ def test_the_page_follows_the_lake_without_a_reload_and_asks_no_other_host(sky, 
 
 
 def test_its_server_runs_on_the_event_loop_that_sends_small_answers_at_once(sky, tmp_path):
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", str(PAGE), "--server.port", str(port)]
-    with started(command, {"CONTRAIL_LAKE": sky.root}, tmp_path / "log") as server:
-        wait_until(lambda: answers(address), 60, "the viewer answers")
-        assert any("uvloop" in mapped.path for mapped in psutil.Process(server.pid).memory_maps())
+    with served(sky, tmp_path / "log") as (_, process):
+        assert any("uvloop" in mapped.path for mapped in psutil.Process(process).memory_maps())
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.5", ""])
