@@ -14,6 +14,7 @@ from header import update
 from hub import Hub
 from look import QUIET
 from plain_text import plain
+from sessions import is_closed
 
 from pipeline.errors import ContrailError
 
@@ -64,7 +65,7 @@ class Inquiry:
             except Exception as error:
                 log.exception("A question to the tables failed")
                 trouble = f"The tables could not be read: {str(error)[:300]}"
-            if self._next is None:
+            if self._next is None and not is_closed(self._document):
                 self._document.add_next_tick_callback(partial(self._hand_over, answer, trouble))
 
     def _hand_over(self, answer: Any, trouble: str) -> None:

@@ -9,6 +9,8 @@ import weakref
 from typing import Any
 
 import panel as pn
+from bokeh.document import Document
+from bokeh.io.doc import set_curdoc
 from bokeh.server.callbacks import NextTickCallback
 from panel.io.document import _WRITE_BLOCK
 from panel.util import edit_readonly
@@ -28,7 +30,22 @@ def tidy_soon() -> None:
     global _tidying
     if _tidying is not None:
         _tidying.cancel()
-    _tidying = asyncio.get_running_loop().call_later(TIDY_SECONDS, gc.collect)
+    _tidying = asyncio.get_running_loop().call_later(TIDY_SECONDS, tidy)
+
+
+def tidy() -> None:
+    """Free closed pages now.
+
+    Bokeh's default document is nobody's here, but Panel leaves the page in it whose callback failed before another was opened.
+    """
+    set_curdoc(Document())
+    gc.collect()
+
+
+def is_closed(document: Any) -> bool:
+    """Whether a page's session has ended: its document takes no callback any more, and to ask for one spoils Bokeh's list of
+    current documents for the pages that follow."""
+    return document.session_context is None
 
 
 def settle() -> None:
