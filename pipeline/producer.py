@@ -7,6 +7,7 @@ SIGTERM, or when its standard input closes, that is with the process that starte
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -35,6 +36,8 @@ FOREVER_MS = 2**31 - 1
 # A Kafka that is back is noticed soon; the library would wait for half a minute.
 RECONNECT_MS = 1000
 LARGEST_REQUEST = 8 * 1024 * 1024
+# A feed that is told to end waits no longer than this for a Kafka that is away: with its driver, the driver's own is gone for ever.
+LEAVE_SECONDS = 20.0
 
 
 def source_of(settings: Settings) -> Source:
@@ -180,12 +183,22 @@ def _stop_with_parent(stop: threading.Event) -> None:
     stop.set()
 
 
+def _leave_in_time(stop: threading.Event) -> None:
+    """End the process although Kafka takes nothing. Its status stays as it was: a new driver's feed may write there already."""
+    stop.wait()
+    time.sleep(LEAVE_SECONDS)
+    print(f"Kafka took nothing for {LEAVE_SECONDS:.0f} s: the feed ends without its last messages.", file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(1)
+
+
 def main() -> int:
     """The feed process; exit code 0 when it ended in order, 1 with one sentence otherwise."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    threading.Thread(target=_stop_with_parent, args=(stop,), daemon=True).start()
+    for ending in (_stop_with_parent, _leave_in_time):
+        threading.Thread(target=ending, args=(stop,), daemon=True).start()
     settings = load()
     status = Status(Path(sys.argv[1]), settings.source)
     try:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from pipeline.broker import Broker, create_topic
+from pipeline.drill.processes import wait_until
+from pipeline.feed_process import FeedProcess
 from pipeline.producer import Status, messages, plan_of, source_of
 from pipeline.settings import load
 from pipeline.sources import FIELDS, Answer
@@ -103,3 +107,23 @@ def test_the_settings_name_the_feed(tmp_path: Path):
     assert isinstance(source_of(load(data | {"CONTRAIL_AIRCRAFT": "10"})), Simulator)
     assert isinstance(source_of(load(data | {"CONTRAIL_SOURCE": "opensky"})), OpenSky)
     assert isinstance(source_of(load(data | recording | {"CONTRAIL_SOURCE": "replay"})), Replay)
+
+
+def test_a_feed_ends_with_its_driver_although_the_drivers_kafka_died_with_it(tmp_path: Path):
+    broker = Broker(tmp_path / "kafka", load({}).cache_folder)
+    feed = FeedProcess(load({"CONTRAIL_DATA": str(tmp_path), "CONTRAIL_AIRCRAFT": "50", "CONTRAIL_INTERVAL": "1"}))
+    try:
+        broker.start()
+        create_topic(broker.servers, "state-vectors", 1)
+        feed.start(broker.servers)
+        wait_until(lambda: feed.report().get("answers", 0) > 1, 60, "the feed sends")
+        broker.kill()
+        time.sleep(3)  # an answer waits for Kafka now
+        assert feed.ended() is None
+        process = feed._process
+        process.stdin.close()
+        assert process.wait(60) == 1
+        assert "without its last messages" in (tmp_path / "logs" / "feed.log").read_text()
+    finally:
+        feed.stop(0)
+        broker.stop()
