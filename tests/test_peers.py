@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 import pytest
 
-from benchmarks.peers import duckdb_batch, polars_loop
+from benchmarks.peers import duckdb_batch, polars_loop, race
 from benchmarks.peers.topic import Messages
 from pipeline.drill import oracle
 from pipeline.producer import messages
@@ -78,3 +78,13 @@ def test_duckdb_makes_the_same_rows(tmp_path, sent, expected):
     made = Lake(str(tmp_path))
     duckdb_batch.batch([piece([value for one in sent for value in one], 0)], made)
     assert_equal(made, expected)
+
+
+def test_a_race_tells_what_each_peers_start_cost_and_holds_its_rows_against_duckdbs(tmp_path):
+    runs = race.measure(tmp_path, 24_000, 20_000, peers=("duckdb_batch", "polars_loop"), starts=True)
+    assert [run.peer for run in runs] == ["duckdb_batch", "polars_loop"]
+    for run in runs:
+        assert run.right, run.wrong
+        assert {*run.wrong} == {FLIGHTS_ML.name, FLIGHT_PHASE_COUNTS.name, ANOMALY_ALERTS.name}
+        assert run.start_cpu_seconds > 0
+        assert run.wrong[FLIGHTS_ML.name]["rows"] > 20_000

@@ -121,9 +121,7 @@ def judged(run: Run, folder: Path) -> Run:
     """The run with its rows held against DuckDB's."""
     told, meant = (Lake(str(folder / f"{peer}-0" / "lake")) for peer in (run.peer, PEERS[0]))
     found = kinds(told, meant) if run.peer == "notebook" else {}
-    return Run(
-        run.peer, run.messages, run.wall_seconds, run.cpu_seconds, run.memory_mib, differences(told, meant), found
-    )
+    return replace(run, wrong=differences(told, meant), kinds=found)
 
 
 if __name__ == "__main__":
