@@ -9,6 +9,7 @@ import hub
 from guards import guard_server
 from rights import require_loopback, require_private_secrets
 from sessions import settle, tidy_soon
+from sign_in import use_own_pages
 from view_state import TABS
 
 from pipeline.errors import ContrailError
@@ -21,6 +22,7 @@ def on_server_loaded(server_context: Any) -> None:
         require_loopback(sys.argv)
         require_private_secrets(sys.argv)
         guard_server()
+        use_own_pages()
         hub.the_hub()
     except ContrailError as error:
         sys.exit(str(error))

@@ -225,6 +225,31 @@ def test_a_viewer_may_look_but_acts_neither_by_the_page_nor_by_its_socket(browse
         signed_in(browser, address, {"username": "olga", "password": "act"}, expect_allowed)
 
 
+def test_the_sign_in_page_is_contrails_own_says_what_is_wrong_and_asks_no_other_host(browser, tmp_path):
+    users = tmp_path / "users.json"
+    users.write_text(json.dumps({"olga": "act"}))
+    users.chmod(0o600)
+    with served(tmp_path, RIGHTS, "--basic-auth", str(users)) as address, watched(browser, 390) as page:
+        page.goto(address)
+        expect(page).to_have_title("Contrail: sign in")
+        assert not barriers(page)
+        for password in ("wrong", "act"):
+            page.get_by_label("Name").fill("olga")
+            page.get_by_label("Password").fill(password)
+            page.get_by_role("button", name="Sign in").click()
+            if password == "wrong":
+                expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.", timeout=SHORT)
+                assert not barriers(page)
+                assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        settled(page)
+        expect(page.get_by_role("tab", name="Live")).to_be_visible(timeout=SHORT)
+        page.goto(address.replace("/app", "/logout"))
+        expect(page.get_by_role("heading")).to_have_text("You are signed out")
+        page.get_by_role("link", name="Sign in again").click()
+        page.goto(f"{address.replace('/app', '/login')}?error=<b>Call 555</b>")
+        expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
+
+
 def test_who_signs_in_with_a_provider_has_the_rights_of_that_name(browser, tmp_path):
     client = {"PANEL_OAUTH_KEY": "contrail", "PANEL_OAUTH_SECRET": "for-this-test-alone"}
     with (
