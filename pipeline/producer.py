@@ -187,8 +187,8 @@ def _leave_in_time(stop: threading.Event) -> None:
     """End the process although Kafka takes nothing. Its status stays as it was: a new driver's feed may write there already."""
     stop.wait()
     time.sleep(LEAVE_SECONDS)
-    print(f"Kafka took nothing for {LEAVE_SECONDS:.0f} s: the feed ends without its last messages.", file=sys.stderr)
-    sys.stderr.flush()
+    told = f"The feed could not send what is left within {LEAVE_SECONDS:.0f} s: it ends without its last messages."
+    print(told, file=sys.stderr, flush=True)
     os._exit(1)
 
 

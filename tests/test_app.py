@@ -215,9 +215,7 @@ def choose(page: Page, label: str, option: str) -> None:
 
 
 def test_a_viewer_may_look_but_acts_neither_by_the_page_nor_by_its_socket(browser, tmp_path):
-    users = tmp_path / "users.json"
-    users.write_text(json.dumps({"vera": "look", "olga": "act"}))
-    users.chmod(0o600)
+    users = users_file(tmp_path, {"vera": "look", "olga": "act"})
     with served(tmp_path, RIGHTS, "--basic-auth", str(users)) as address:
         signed_in(
             browser, address, {"username": "vera", "password": "look"}, lambda page: expect_refusal(page, tmp_path)
@@ -226,9 +224,7 @@ def test_a_viewer_may_look_but_acts_neither_by_the_page_nor_by_its_socket(browse
 
 
 def test_the_sign_in_page_is_contrails_own_says_what_is_wrong_and_asks_no_other_host(browser, tmp_path):
-    users = tmp_path / "users.json"
-    users.write_text(json.dumps({"olga": "act"}))
-    users.chmod(0o600)
+    users = users_file(tmp_path, {"olga": "act"})
     with served(tmp_path, RIGHTS, "--basic-auth", str(users)) as address, watched(browser, 390) as page:
         page.goto(address)
         expect(page).to_have_title("Contrail: sign in")
@@ -258,6 +254,14 @@ def test_who_signs_in_with_a_provider_has_the_rights_of_that_name(browser, tmp_p
     ):
         signed_in(browser, address, {"sub": "vera"}, lambda page: expect_refusal(page, tmp_path))
         signed_in(browser, address, {"sub": "olga"}, expect_allowed)
+
+
+def users_file(folder: Path, passwords: dict[str, str]) -> Path:
+    """Names and passwords for `--basic-auth`, readable by their owner alone."""
+    users = folder / "users.json"
+    users.write_text(json.dumps(passwords))
+    users.chmod(0o600)
+    return users
 
 
 def signed_in(browser: Browser, address: str, answers: dict[str, str], do: Callable[[Page], None]) -> None:
