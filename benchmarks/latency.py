@@ -14,7 +14,7 @@ from pipeline.settings import load
 from pipeline.supervisor import FEED, Supervisor
 from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, Lake, Table
 
-AIRCRAFT, INTERVAL_SECONDS = 12_000, 15
+AIRCRAFT, INTERVAL_SECONDS, SOONER_SECONDS = 12_000, 15, 5
 IDLE_SECONDS = 30
 
 
@@ -32,18 +32,20 @@ class Latency:
         return float(np.percentile(self.seconds, share))
 
 
-def measure(folder: Path, warm_up: int, snapshots: int, **place: str) -> Latency:
+def measure(
+    folder: Path, warm_up: int, snapshots: int, interval_seconds: int = INTERVAL_SECONDS, **place: str
+) -> Latency:
     """Run the whole stack on a simulated sky; `warm_up` snapshots are not counted. `place`: settings of another lake."""
-    settings = load({}, data=str(folder), aircraft=str(AIRCRAFT), interval=str(INTERVAL_SECONDS), **place)
+    settings = load({}, data=str(folder), aircraft=str(AIRCRAFT), interval=str(interval_seconds), **place)
     supervisor = Supervisor(settings, lambda words: print(f"  {words}", flush=True))
     supervisor.open()
     try:
         with peak_memory() as memory:
             supervisor.start()
             _wait_for_silver(supervisor)
-            _wait("warm-up", warm_up)
+            _wait("warm-up", warm_up, interval_seconds)
             before, began = cpu_seconds(), time.time()
-            _wait("measuring", snapshots)
+            _wait("measuring", snapshots, interval_seconds)
             cores = (cpu_seconds() - before) / (time.time() - began)
             supervisor.stop(FEED).result()
             time.sleep(INTERVAL_SECONDS)
@@ -86,7 +88,7 @@ def _wait_for_silver(supervisor: Supervisor) -> None:
         time.sleep(1)
 
 
-def _wait(what: str, snapshots: int) -> None:
+def _wait(what: str, snapshots: int, interval_seconds: int) -> None:
     for number in range(snapshots):
         print(f"  {what}: {number + 1} of {snapshots}", flush=True)
-        time.sleep(INTERVAL_SECONDS)
+        time.sleep(interval_seconds)
