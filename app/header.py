@@ -1,4 +1,4 @@
-"""What is always visible: where the data comes from, how old it is, how the pipeline is, and the credits left."""
+"""What is always visible: where the data comes from, how old it is, how the pipeline is, the credits left, and the way out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import panel_material_ui as pmui
 from hub import Hub
 from plain_text import plain
+from rights import has_sign_in
 
 from pipeline.status_words import LABELS, freshness_words, pipeline_words
 
@@ -17,15 +18,18 @@ COLOURS = {"fresh": "success", "late": "warning", "stale": "error", "none": "sec
 class Header:
     """One session's header, and the notice below it."""
 
-    def __init__(self, hub: Hub, refused: Sequence[str]) -> None:
+    def __init__(self, hub: Hub, refused: Sequence[str], user: str) -> None:
         self._hub = hub
         self._source = pmui.Chip("", css_classes=["source"], margin=0, size="small")
         self._age = pmui.Chip("no data yet", css_classes=["age"], margin=0, size="small")
         self._pipeline = pmui.Chip("", css_classes=["pipeline"], margin=0, size="small")
         self._credits = pmui.Chip("", css_classes=["credits"], visible=False, margin=0, size="small")
-        chips = (self._source, self._age, self._pipeline, self._credits)
+        shown = [self._source, self._age, self._pipeline, self._credits]
+        if has_sign_in():
+            leave = pmui.Button(label=f"Sign out {plain(user)}", href="logout", variant="text", size="small", margin=0)
+            shown.append(leave)
         self.view = pmui.Paper(
-            pmui.FlexBox(*chips, gap="8px", align_items="center", margin=(8, 16)),
+            pmui.FlexBox(*shown, gap="8px", align_items="center", margin=(8, 16)),
             elevation=0,
             square=True,
             margin=0,

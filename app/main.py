@@ -65,7 +65,7 @@ class Session:
         self._state = ViewState()
         self._user = this_user()
         self._address = Address(pn.state.location, self._state)
-        self._header = Header(hub, self._address.refused)
+        self._header = Header(hub, self._address.refused, self._user)
         self._header.show()
         self._built: dict[str, Tab] = {}
         self._places = {name: pn.Column(sizing_mode="stretch_width", margin=0) for name in TABS}

@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
+# CPU time of processes whose parent does not wait for its children, as when last looked at: no parent takes it over when they end.
+# Spark ends a Python worker so after a minute without work.
+_unwaited: dict[psutil.Process, float] = {}
+
 
 def cpu_seconds() -> float:
-    """CPU time of the tree so far, ended children of its members included."""
-    total = 0.0
-    for process in _tree():
+    """CPU time of the tree so far, ended members included; of those that nobody waited for, as much as an earlier call saw."""
+    living = {process: _spent(process) for process in _tree()}
+    for process, seconds in living.items():
         with contextlib.suppress(psutil.NoSuchProcess):
-            spent = process.cpu_times()
-            total += spent.user + spent.system + spent.children_user + spent.children_system
-    return total
+            if _forgets_children(process.ppid()):
+                _unwaited[process] = seconds
+    ended = sum(seconds for process, seconds in _unwaited.items() if process not in living)
+    return ended + sum(living.values())
+
+
+def _spent(process: psutil.Process) -> float:
+    """CPU time of a process and of the children that it has waited for."""
+    try:
+        return sum(process.cpu_times()[:4])
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def _forgets_children(parent: int) -> bool:
+    """Whether a process ignores SIGCHLD, so that its children's times are lost (Linux: wait(2))."""
+    try:
+        told = Path(f"/proc/{parent}/status").read_text()
+    except OSError:
+        return False
+    ignored = next((line.split()[1] for line in told.splitlines() if line.startswith("SigIgn")), "0")
+    return bool(int(ignored, 16) >> signal.SIGCHLD - 1 & 1)
 
 
 def memory_mib() -> float:
@@ -37,6 +62,7 @@ def peak_memory(every_seconds: float = 5.0) -> Iterator[list[float]]:
     def sample() -> None:
         while not stop.wait(every_seconds):
             samples.append(memory_mib())
+            cpu_seconds()  # while workers that may end are still there
 
     thread = threading.Thread(target=sample, daemon=True)
     thread.start()

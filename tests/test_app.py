@@ -239,7 +239,8 @@ def test_the_sign_in_page_is_contrails_own_says_what_is_wrong_and_asks_no_other_
                 assert page.evaluate("document.documentElement.scrollWidth") <= 390
         settled(page)
         expect(page.get_by_role("tab", name="Live")).to_be_visible(timeout=SHORT)
-        page.goto(address.replace("/app", "/logout"))
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.get_by_role("link", name="Sign out olga").click()
         expect(page.get_by_role("heading")).to_have_text("You are signed out")
         page.get_by_role("link", name="Sign in again").click()
         page.goto(f"{address.replace('/app', '/login')}?error=<b>Call 555</b>")
