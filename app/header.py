@@ -26,7 +26,7 @@ class Header:
         self._credits = pmui.Chip("", css_classes=["credits"], visible=False, margin=0, size="small")
         shown = [self._source, self._age, self._pipeline, self._credits]
         if has_sign_in():
-            leave = pmui.Button(label=f"Sign out {plain(user)}", href="logout", variant="text", size="small", margin=0)
+            leave = pmui.Button(label=f"Sign out {user}", href="logout", variant="text", size="small", margin=0)
             shown.append(leave)
         self.view = pmui.Paper(
             pmui.FlexBox(*shown, gap="8px", align_items="center", margin=(8, 16)),

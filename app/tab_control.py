@@ -129,7 +129,7 @@ class ControlTab:
         self._house = pmui.Typography("", variant="body2", sx=QUIET, margin=0, css_classes=["house"])
         return pmui.Paper(
             pmui.FlexBox(self._doing, *buttons, gap="12px", align_items="center", margin=0, sizing_mode="stretch_width"),
-            pmui.Typography(hint, variant="body2", sx=QUIET, margin=0, visible=bool(hint)),
+            pmui.Typography(plain(hint), variant="body2", sx=QUIET, margin=0, visible=bool(hint)),
             self._flow,
             self._house,
             self._pages,

@@ -224,13 +224,14 @@ def test_a_viewer_may_look_but_acts_neither_by_the_page_nor_by_its_socket(browse
 
 
 def test_the_sign_in_page_is_contrails_own_says_what_is_wrong_and_asks_no_other_host(browser, tmp_path):
-    users = users_file(tmp_path, {"olga": "act"})
+    name = "vera <b>look</b>"
+    users = users_file(tmp_path, {name: "look"})
     with served(tmp_path, RIGHTS, "--basic-auth", str(users)) as address, watched(browser, 390) as page:
         page.goto(address)
         expect(page).to_have_title("Contrail: sign in")
         assert not barriers(page)
-        for password in ("wrong", "act"):
-            page.get_by_label("Name").fill("olga")
+        for password in ("wrong", "look"):
+            page.get_by_label("Name").fill(name)
             page.get_by_label("Password").fill(password)
             page.get_by_role("button", name="Sign in").click()
             if password == "wrong":
@@ -240,7 +241,9 @@ def test_the_sign_in_page_is_contrails_own_says_what_is_wrong_and_asks_no_other_
         settled(page)
         expect(page.get_by_role("tab", name="Live")).to_be_visible(timeout=SHORT)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        page.get_by_role("link", name="Sign out olga").click()
+        open_tab(page, "Control")
+        expect(page.get_by_text(f"{name} may look; operators act.")).to_be_visible(timeout=SHORT)
+        page.get_by_role("link", name=f"Sign out {name}").click()
         expect(page.get_by_role("heading")).to_have_text("You are signed out")
         page.get_by_role("link", name="Sign in again").click()
         page.goto(f"{address.replace('/app', '/login')}?error=<b>Call 555</b>")
