@@ -58,10 +58,13 @@ def asked() -> Choice:
 
 def status(desk: Desk) -> None:
     """Where the data comes from, how old it is, and how the pipeline is."""
-    told = None
     with contextlib.suppress(ContrailError):  # the page says what is wrong
         desk.versions()
+    try:
         told = ops.read(desk.lake, ops.STATUS)
+    except ContrailError:
+        st.caption(f"Feed and pipeline: not known while the lake cannot be read. Lake: {desk.lake.root}")
+        return
     fresh = serving.freshness(desk.newest, told)
     st.markdown(f"**{LABELS.get((told or {}).get('source', ''), 'unknown feed')}**")
     {"fresh": st.success, "late": st.warning, "stale": st.error, "none": st.info}[fresh.level](freshness_words(fresh))

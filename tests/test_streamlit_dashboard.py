@@ -92,6 +92,8 @@ def test_a_lake_on_s3_that_is_empty_or_cannot_be_read_is_a_sentence(s3_server, b
     page = AppTest.from_file(str(PAGE), default_timeout=60).run()
     assert not page.exception
     assert words in "".join(one.value for one in [*page.main.error, *page.main.info])
+    known = "no pipeline has run here" if not change else "not known while the lake cannot be read"
+    assert [one.value for one in page.sidebar.caption if known in one.value]
 
 
 def test_a_lake_on_s3_shows_its_figures(s3_server, bucket, monkeypatch):
