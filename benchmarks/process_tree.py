@@ -13,25 +13,20 @@ import psutil
 # CPU time of processes whose parent does not wait for its children, as when last looked at: no parent takes it over when they end.
 # Spark ends a Python worker so after a minute without work.
 _unwaited: dict[psutil.Process, float] = {}
+_looking = threading.Lock()
 
 
 def cpu_seconds() -> float:
     """CPU time of the tree so far, ended members included; of those that nobody waited for, as much as an earlier call saw."""
-    living = {process: _spent(process) for process in _tree()}
-    for process, seconds in living.items():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if _forgets_children(process.ppid()):
-                _unwaited[process] = seconds
-    ended = sum(seconds for process, seconds in _unwaited.items() if process not in living)
-    return ended + sum(living.values())
-
-
-def _spent(process: psutil.Process) -> float:
-    """CPU time of a process and of the children that it has waited for."""
-    try:
-        return sum(process.cpu_times()[:4])
-    except psutil.NoSuchProcess:
-        return 0.0
+    with _looking:
+        living: dict[psutil.Process, float] = {}
+        for process in _tree():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                living[process] = sum(process.cpu_times()[:4])  # its own, and of the children that it waited for
+                if _forgets_children(process.ppid()):
+                    _unwaited[process] = living[process]
+        ended = sum(seconds for process, seconds in _unwaited.items() if process not in living)
+        return ended + sum(living.values())
 
 
 def _forgets_children(parent: int) -> bool:
