@@ -77,9 +77,9 @@ def _point(
         return timed("contrail", servers, topic, Path(lake.root), messages, MOST), following
 
     _, following = run(1, 0)
-    until = datetime.fromtimestamp(START, UTC).replace(second=0)
-    # Those runs have reports of up to five minutes before, in windows of five: no window is written twice.
-    files = past.write(lake, until - timedelta(minutes=15), *age) if age else 0
+    # That run has reports of up to five minutes before, in windows of five: with the past ending before, no window is written twice.
+    until = datetime.fromtimestamp(START, UTC).replace(second=0) - timedelta(minutes=15)
+    files = past.write(lake, until, *age) if age else 0
     _, following = run(1, following)
     start, following = run(1, following)
     full, _ = run(messages, following)
