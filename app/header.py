@@ -8,7 +8,7 @@ from typing import Any
 import panel_material_ui as pmui
 from hub import Hub
 from plain_text import plain
-from rights import NOBODY, has_sign_in
+from rights import sign_out_link
 
 from pipeline.status_words import LABELS, freshness_words, pipeline_words
 
@@ -25,9 +25,8 @@ class Header:
         self._pipeline = pmui.Chip("", css_classes=["pipeline"], margin=0, size="small")
         self._credits = pmui.Chip("", css_classes=["credits"], visible=False, margin=0, size="small")
         shown = [self._source, self._age, self._pipeline, self._credits]
-        if has_sign_in() and user != NOBODY:
-            leave = pmui.Button(label=f"Sign out {user}", href="logout", variant="text", size="small", margin=0)
-            shown.append(leave)
+        if link := sign_out_link():
+            shown.append(pmui.Button(label=f"Sign out {user}", href=link, variant="text", size="small", margin=0))
         self.view = pmui.Paper(
             pmui.FlexBox(*shown, gap="8px", align_items="center", margin=(8, 16)),
             elevation=0,

@@ -6,6 +6,7 @@ alone, and whoever sits at the machine is its operator.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,14 @@ def has_sign_in() -> bool:
 def this_user() -> str:
     """The user of the current session; `guest` without a sign-in."""
     return str(pn.state.user or NOBODY)
+
+
+def sign_out_link() -> str | None:
+    """Where this session signs out, seen from its page, which a proxy may show under another path; None for who never signed in."""
+    context = pn.state.curdoc.session_context
+    if context.logout_url is None or this_user() == NOBODY:
+        return None
+    return posixpath.relpath(context.logout_url, posixpath.dirname(context.request.path))
 
 
 def require_loopback(arguments: Sequence[str]) -> None:

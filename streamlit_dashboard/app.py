@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 from datetime import timedelta
 from typing import NamedTuple
@@ -58,11 +57,10 @@ def asked() -> Choice:
 
 def status(desk: Desk) -> None:
     """Where the data comes from, how old it is, and how the pipeline is."""
-    with contextlib.suppress(ContrailError):  # the page says what is wrong
-        desk.versions()
     try:
+        desk.versions()
         told = ops.read(desk.lake, ops.STATUS)
-    except ContrailError:
+    except ContrailError:  # the page says what is wrong
         st.caption(f"Feed and pipeline: not known while the lake cannot be read. Lake: {desk.lake.root}")
         return
     fresh = serving.freshness(desk.newest, told)

@@ -56,22 +56,32 @@ class Desk:
         self._lock = threading.Lock()
         self.newest: datetime | None = None
         self._trend = pd.DataFrame()
-        self._found: tuple[int, ...] = ()
+        self._found: tuple[int, ...] | LakeError = ()
         self._found_at = -SHARED_SECONDS
 
     def versions(self) -> tuple[int, ...]:
         """The tables' newest versions, -1 for a table that is not there; `newest` is known afterwards.
 
-        What was found less than `SHARED_SECONDS` ago is told again. Raises LakeError when the lake cannot be read.
+        What was found less than `SHARED_SECONDS` ago is told again. Raises LakeError when the lake cannot be read, also again:
+        who asks a lake that does not answer waits for seconds.
         """
-        with self._lock, self._readable():
-            if time.monotonic() - self._found_at < SHARED_SECONDS:
-                return self._found
+        with self._lock:
+            if time.monotonic() - self._found_at >= SHARED_SECONDS:
+                try:
+                    self._found = self._look()
+                except LakeError as error:
+                    self._found = error
+                self._found_at = time.monotonic()
+            if isinstance(self._found, LakeError):
+                raise self._found.with_traceback(None)
+            return self._found
+
+    def _look(self) -> tuple[int, ...]:
+        with self._readable():
             self.lake.check_readable()  # before delta-rs, which has more patience than a viewer
             found = tuple(self._reader.refresh(table) for table in FOLLOWED)
             # Asked at an unchanged version too: the log of a lake that is gone has nothing new, but its files cannot be read.
             self.newest = None if -1 in found else serving.newest_event(self._reader, self.newest)
-            self._found, self._found_at = found, time.monotonic()
             return found
 
     def view(self, back: timedelta, threshold: float, least: int) -> View | None:

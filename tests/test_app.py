@@ -223,9 +223,8 @@ def test_a_viewer_may_look_but_acts_neither_by_the_page_nor_by_its_socket(browse
         signed_in(browser, address, {"username": "olga", "password": "act"}, expect_allowed)
 
 
-def test_the_sign_in_page_is_contrails_own_says_what_is_wrong_and_asks_no_other_host(browser, tmp_path):
-    name = "vera <b>look</b>"
-    users = users_file(tmp_path, {name: "look"})
+def test_the_pages_of_signing_in_and_out_are_contrails_own_say_what_is_wrong_and_ask_no_other_host(browser, tmp_path):
+    name, users = "vera", users_file(tmp_path, {"vera": "look"})
     with served(tmp_path, RIGHTS, "--basic-auth", str(users)) as address, watched(browser, 390) as page:
         page.goto(address)
         expect(page).to_have_title("Contrail: sign in")
@@ -241,13 +240,25 @@ def test_the_sign_in_page_is_contrails_own_says_what_is_wrong_and_asks_no_other_
         settled(page)
         expect(page.get_by_role("tab", name="Live")).to_be_visible(timeout=SHORT)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        open_tab(page, "Control")
-        expect(page.get_by_text(f"{name} may look; operators act.")).to_be_visible(timeout=SHORT)
         page.get_by_role("link", name=f"Sign out {name}").click()
         expect(page.get_by_role("heading")).to_have_text("You are signed out")
         page.get_by_role("link", name="Sign in again").click()
         page.goto(f"{address.replace('/app', '/login')}?error=<b>Call 555</b>")
         expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
+
+
+def test_a_name_is_shown_as_it_is_and_one_signs_out_where_the_server_was_told_to(browser, tmp_path):
+    name = "vera <b>look</b>"
+    options = ("--basic-auth", str(users_file(tmp_path, {name: "look"})), "--logout-endpoint", "/bye/now")
+
+    def look_and_leave(page: Page) -> None:
+        expect(page.get_by_text(f"{name} may look; operators act.")).to_be_visible(timeout=SHORT)
+        page.get_by_role("link", name=f"Sign out {name}").click()
+        expect(page.get_by_role("heading")).to_have_text("You are signed out")
+        assert page.url.endswith("/bye/now")
+
+    with served(tmp_path, RIGHTS, *options) as address:
+        signed_in(browser, address, {"username": name, "password": "look"}, look_and_leave)
 
 
 def test_who_signs_in_with_a_provider_has_the_rights_of_that_name(browser, tmp_path):

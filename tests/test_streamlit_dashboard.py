@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from streamlit.testing.v1 import AppTest
 from pipeline import ops, serving
 from pipeline.broker import free_port
 from pipeline.drill.processes import answers, started, wait_until
+from pipeline.errors import LakeError
 from pipeline.serving import MINUTE, Reader
-from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake
+from pipeline.settings import load
+from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake, lake_of
 from streamlit_dashboard import charts, view
 from streamlit_dashboard.view import Desk, changes
 from tests.browsing import FLAGS, ROOT, chromium, watched
@@ -92,8 +95,8 @@ def test_a_lake_on_s3_that_is_empty_or_cannot_be_read_is_a_sentence(s3_server, b
     page = AppTest.from_file(str(PAGE), default_timeout=60).run()
     assert not page.exception
     assert words in "".join(one.value for one in [*page.main.error, *page.main.info])
-    known = "no pipeline has run here" if not change else "not known while the lake cannot be read"
-    assert [one.value for one in page.sidebar.caption if known in one.value]
+    sidebar_words = "no pipeline has run here" if not change else "not known while the lake cannot be read"
+    assert [one.value for one in page.sidebar.caption if sidebar_words in one.value]
 
 
 def test_a_lake_on_s3_shows_its_figures(s3_server, bucket, monkeypatch):
@@ -179,6 +182,35 @@ def test_one_look_at_the_tables_serves_all_who_ask_at_the_same_time_and_the_next
     monkeypatch.setattr(view, "SHARED_SECONDS", 0.0)
     assert desk.versions() == (first[0][0] + 1, *first[0][1:])
     assert desk.newest == NOON + timedelta(seconds=620)
+
+
+def test_a_lake_that_does_not_answer_is_asked_once_for_all_who_ask_and_again_later(sky, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(0.2)
+        monkeypatch.setattr(view, "SHARED_SECONDS", 3600.0)
+        desk = Desk(lake_of(load({}, lake="s3a://sky/sky", s3_access_key="a", s3_secret_key="b",
+                                 s3_endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}")))  # fmt: skip
+        for look in range(20):
+            with pytest.raises(LakeError, match="does not answer"):
+                desk.versions()
+            if not look:
+                asked = called(silent)
+                assert asked
+        assert not called(silent)
+        monkeypatch.setattr(view, "SHARED_SECONDS", 0.0)
+        with pytest.raises(LakeError, match="does not answer"):
+            desk.versions()
+        assert called(silent) == asked
+
+
+def called(server: socket.socket) -> int:
+    """How many have connected since it was last asked."""
+    count = 0
+    with suppress(TimeoutError):
+        while True:
+            server.accept()[0].close()
+            count += 1
+    return count
 
 
 def test_a_wrong_setting_gives_its_sentence(sky, monkeypatch):
