@@ -50,11 +50,11 @@ def main() -> int:
         if "latency" in names:
             snapshots = LATENCY_FULL if full else LATENCY_SHORT
             print(f"{latency.AIRCRAFT:,} aircraft every {latency.INTERVAL_SECONDS} s", flush=True)
-            rows += said(latency_rows(latency.measure(Path(folder) / "latency", *snapshots)))
+            rows += said(latency_rows(latency.measure(Path(folder) / "latency", *snapshots, idle=True)))
             if full:
                 print(f"{latency.AIRCRAFT:,} aircraft every {latency.SOONER_SECONDS} s", flush=True)
-                as_long = (snapshot * latency.INTERVAL_SECONDS // latency.SOONER_SECONDS for snapshot in snapshots)
-                rows += said(sooner_rows(latency.measure(Path(folder) / "sooner", *as_long, latency.SOONER_SECONDS)))
+                more = (count * latency.INTERVAL_SECONDS // latency.SOONER_SECONDS for count in snapshots)
+                rows += said(sooner_rows(latency.measure(Path(folder) / "sooner", *more, latency.SOONER_SECONDS)))
         if "page" in names:
             print(f"The page, alone and with {page.SESSIONS} more sessions", flush=True)
             rows += said(page_rows(page.measure(Path(folder) / "page", LOOKED_SECONDS)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,14 @@ from pipeline.supervisor import FEED, Supervisor
 from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, Lake, Table
 
 AIRCRAFT, INTERVAL_SECONDS, SOONER_SECONDS = 12_000, 15, 5
+FOLLOWING_SECONDS = 15  # that the last snapshot has to reach Gold
 # After the last batch Spark still compiles, and its Python workers end; what an idle night costs shows after that.
-SETTLING_SECONDS, IDLE_SECONDS = 60, 60
+SETTLING_SECONDS, IDLE_SECONDS = 45, 60
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds from snapshot to Gold, cores while at it and when idle, peak memory in MiB."""
+    """Seconds from snapshot to Gold, cores while at it, cores when idle (NaN where that was not asked for), peak memory in MiB."""
 
     seconds: list[float]
     cores: float
@@ -34,7 +36,13 @@ class Latency:
 
 
 def measure(
-    folder: Path, warm_up: int, snapshots: int, interval_seconds: int = INTERVAL_SECONDS, **place: str
+    folder: Path,
+    warm_up: int,
+    snapshots: int,
+    interval_seconds: int = INTERVAL_SECONDS,
+    *,
+    idle: bool = False,
+    **place: str,
 ) -> Latency:
     """Run the whole stack on a simulated sky; `warm_up` snapshots are not counted. `place`: settings of another lake."""
     settings = load({}, data=str(folder), aircraft=str(AIRCRAFT), interval=str(interval_seconds), **place)
@@ -49,26 +57,29 @@ def measure(
             _wait("measuring", snapshots, interval_seconds)
             cores = (cpu_seconds() - before) / (time.time() - began)
             supervisor.stop(FEED).result()
-            time.sleep(SETTLING_SECONDS)
-            until = time.time() - INTERVAL_SECONDS
-            before = cpu_seconds()
-            time.sleep(IDLE_SECONDS)
-            idle = (cpu_seconds() - before) / IDLE_SECONDS
+            time.sleep(FOLLOWING_SECONDS)
+            idle_cores = _idle_cores() if idle else math.nan
     finally:
         supervisor.close()
-    return Latency(delays(supervisor.lake, began, until), cores, idle, max(memory))
+    return Latency(delays(supervisor.lake, began), cores, idle_cores, max(memory))
 
 
-def delays(lake: Lake, since: float, until: float) -> list[float]:
-    """Seconds from each snapshot in [since, until) to the later of the two commits that complete it in Gold."""
+def _idle_cores() -> float:
+    time.sleep(SETTLING_SECONDS)
+    before = cpu_seconds()
+    time.sleep(IDLE_SECONDS)
+    return (cpu_seconds() - before) / IDLE_SECONDS
+
+
+def delays(lake: Lake, since: float) -> list[float]:
+    """Seconds from each snapshot that is not older than `since` to the later of the two commits that complete it in Gold."""
     reader = Reader(lake)
     rows = reader.rows(FLIGHTS_ML, "snapshot_timestamp AS at, count(*) AS n", "GROUP BY 1 ORDER BY 1")
     needed = np.cumsum([row["n"] for row in rows])
     by_phase = _completed(lake, FLIGHT_PHASE_COUNTS, needed)
     by_country = _completed(lake, ANOMALY_ALERTS, needed * 5)
     at = np.array([row["at"].timestamp() for row in rows])
-    chosen = (at >= since) & (at < until)
-    return list((np.maximum(by_phase, by_country) - at)[chosen])
+    return list((np.maximum(by_phase, by_country) - at)[at >= since])
 
 
 def _completed(lake: Lake, table: Table, needed: np.ndarray) -> np.ndarray:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-# CPU time of processes whose parent does not wait for its children, as when last looked at: no parent takes it over when they end.
-# Spark ends a Python worker so after a minute without work.
+# CPU time of processes whose parent does not wait for its children, as when last looked at: when they end, it is added to nobody's.
+# Spark's Python workers are such processes: their daemon ignores SIGCHLD, and ends one that had no work for a minute.
 _unwaited: dict[psutil.Process, float] = {}
 _looking = threading.Lock()
 
@@ -22,7 +22,8 @@ def cpu_seconds() -> float:
         living: dict[psutil.Process, float] = {}
         for process in _tree():
             with contextlib.suppress(psutil.NoSuchProcess):
-                living[process] = sum(process.cpu_times()[:4])  # its own, and of the children that it waited for
+                times = process.cpu_times()
+                living[process] = times.user + times.system + times.children_user + times.children_system
                 if _forgets_children(process.ppid()):
                     _unwaited[process] = living[process]
         ended = sum(seconds for process, seconds in _unwaited.items() if process not in living)
@@ -36,7 +37,7 @@ def _forgets_children(parent: int) -> bool:
     except OSError:
         return False
     ignored = next((line.split()[1] for line in told.splitlines() if line.startswith("SigIgn")), "0")
-    return bool(int(ignored, 16) >> signal.SIGCHLD - 1 & 1)
+    return bool(int(ignored, 16) & (1 << (signal.SIGCHLD - 1)))
 
 
 def memory_mib() -> float:
