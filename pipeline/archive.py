@@ -10,7 +10,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import ContrailError
@@ -31,14 +30,14 @@ def make(settings: Settings) -> None:
     print("Preparing a quick start of Spark (once)", flush=True)
     with tempfile.TemporaryDirectory(prefix="contrail-") as scratch:
         written = Path(scratch) / target.name
-        throwaway = load({}, data=scratch, cache=str(settings.cache_folder), aircraft="100", interval="2")
+        throwaway = load(
+            {}, data=scratch, cache=str(settings.cache_folder), aircraft="100", interval="2", quarantine_ms="1000"
+        )
         driver = Supervisor(throwaway, lambda words: None, archive=f"-XX:ArchiveClassesAtExit={written}")
         driver.open()
         try:
-            # Bronze first: quarantine looks for rows when it starts, and not again for half a minute.
-            for streams in (STREAMS[:1], STREAMS):
-                driver.start(FEED, *streams)
-                _wait_for_rows(driver, streams)
+            driver.start(FEED, *STREAMS)
+            _wait_for_rows(driver)
         finally:
             driver.patience_seconds = WRITING_SECONDS  # the JVM writes the archive while it ends
             driver.close()
@@ -47,11 +46,11 @@ def make(settings: Settings) -> None:
             target.with_suffix(".new").replace(target)
 
 
-def _wait_for_rows(driver: Supervisor, streams: Sequence[str]) -> None:
+def _wait_for_rows(driver: Supervisor) -> None:
     deadline = time.monotonic() + LONGEST_SECONDS
     while time.monotonic() < deadline:
         parts = driver.status()["parts"]
-        if all(parts[name]["rows_total"] for name in streams):
+        if all(parts[name]["rows_total"] for name in STREAMS):
             return
         time.sleep(0.5)
 

@@ -57,7 +57,7 @@ def stages(settings: Settings) -> tuple[Stage, ...]:
     return (
         Stage("bronze", topic, bronze.raw_messages, Append(BRONZE), soon),
         Stage("silver", BRONZE, silver.flights(limits, settings.state_buckets), Append(FLIGHTS_ML), soon),
-        Stage("quarantine", BRONZE, silver.rejected, Append(QUARANTINE), 30_000),
+        Stage("quarantine", BRONZE, silver.rejected, Append(QUARANTINE), settings.quarantine_ms),
         Stage("flight_phase_counts", FLIGHTS_ML, gold.flight_phase_counts, phases, soon),
         Stage("anomaly_alerts", FLIGHTS_ML, gold.anomaly_alerts(limits), alerts, soon),
         Stage("phase_predictions", FLIGHTS_ML, scored, Append(PHASE_PREDICTIONS), 2_000, from_now=True),

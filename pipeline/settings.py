@@ -147,6 +147,9 @@ class Settings:
         None, text, "path of the Python on a cluster's hosts; default: the driver's own path"
     )
     trigger_ms: int = setting("250", number(int, 0, 600_000), "milliseconds between looks for new data by each stream")
+    quarantine_ms: int = setting(
+        "30000", number(int, 0, 600_000), "milliseconds between looks for messages that are no observation"
+    )
     batch_messages: int = setting("350000", number(int, 1, 100_000_000), "most messages that one batch takes")
     shuffle_partitions: int = setting(
         "2", number(int, 1, 4096), "Spark's shuffle partitions; fixed at a stream's first start"

@@ -30,6 +30,7 @@ MENDED_SECONDS = 300
 CAUGHT_UP_SECONDS = 300
 ENDED_SECONDS = 150
 AUDIT_SECONDS = 0.5  # from one audit to the next, while the tables catch up
+QUARANTINE_MS = 1000  # every judgement waits for it
 AIRCRAFT, EVERY_SECONDS = 80, 0.5
 
 
@@ -42,7 +43,8 @@ class Rig:
     def __init__(self, folder: Path, environment: dict[str, str] | None = None, *, feed: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.environment = {"CONTRAIL_DATA": str(folder / "data"), **(environment or {})}
+        told = {"CONTRAIL_DATA": str(folder / "data"), "CONTRAIL_QUARANTINE_MS": str(QUARANTINE_MS)}
+        self.environment = told | (environment or {})
         self.settings = load(self.environment)
         self.lake: Lake = lake_of(self.settings)
         self.driver: subprocess.Popen[bytes] | None = None
