@@ -164,12 +164,16 @@ class _Log:
 
 
 def _seen(checkpoint: Path, version: int) -> None:
-    """Let a stream be behind this version: it has read the past, as a stream has that wrote it."""
-    newest = max((checkpoint / "offsets").glob("[0-9]*"), key=lambda path: int(path.name))
-    *head, last = newest.read_text().rstrip("\n").split("\n")
-    offset = json.loads(last) | {"reservoirVersion": version + 1, "index": -1, "isStartingVersion": False}
-    newest.write_text("\n".join([*head, json.dumps(offset)]))
-    newest.with_name(f".{newest.name}.crc").unlink(missing_ok=True)
+    """Let a stream be behind this version: it has read the past, as a stream has that wrote it.
+
+    Its earlier batches end before the last version: Spark looks at the last two again when it starts, and the log has forgotten older ones.
+    """
+    *_, newest = offsets = sorted((checkpoint / "offsets").glob("[0-9]*"), key=lambda path: int(path.name))
+    for path in offsets:
+        *head, last = path.read_text().rstrip("\n").split("\n")
+        read = {"reservoirVersion": version + (path == newest), "index": -1, "isStartingVersion": False}
+        path.write_text("\n".join([*head, json.dumps(json.loads(last) | read)]))
+        path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
 
 
 def bronze(at: datetime) -> pa.Table:
