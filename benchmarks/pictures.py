@@ -66,7 +66,7 @@ def lines(path: Path, title: str, across: Sequence[str], ratios: Mapping[str, Se
     axes.axhline(bound, color=INK, linewidth=0.8, linestyle="--")
     axes.annotate(f"bound {bound:g}", (0, bound), (4, 3), textcoords="offset points", fontsize=8, color=INK)
     axes.set_ylabel("ratio to the first point")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * max(bound, *map(max, ratios.values())))
     axes.legend(frameon=False, fontsize=9)
     _save(figure, path)
 
