@@ -59,9 +59,9 @@ def in_turn(
     recording.parent.mkdir(parents=True, exist_ok=True)
     settings = load({}, data=str(folder / "data"), source="replay", file=str(recording), speed="0", **place)
     sky = Sky(aircraft, seed=3)
-    answers = (sky.answer(time) for time in itertools.count(START, interval_seconds))
+    answers = (sky.answer(moment) for moment in itertools.count(START, interval_seconds))
     supervisor = Supervisor(settings, lambda words: print(f"  {words}", flush=True))
-    _record(recording, messages, answers)
+    _record(recording, messages, answers)  # the supervisor looks at the recording when it opens
     supervisor.open()
     try:
         found = [_through(supervisor)]
@@ -83,7 +83,7 @@ def _through(supervisor: Supervisor) -> tuple[int, float, float, float]:
     with peak_memory() as memory:
         before, began = cpu_seconds(), time.time()
         supervisor.start(*STREAMS).result()
-        while any(supervisor.status()["parts"][name]["state"] != "running" for name in STREAMS):
+        while not supervisor.streams_run():
             time.sleep(0.2)
         supervisor.drain().result()
         return sent, time.time() - began, cpu_seconds() - before, max(memory)

@@ -17,7 +17,7 @@ def main(servers: str, topic: str, lake: str, most: str) -> None:
     supervisor.open()
     try:
         supervisor.start(*STREAMS).result()
-        while any(supervisor.status()["parts"][name]["state"] != "running" for name in STREAMS):
+        while not supervisor.streams_run():
             time.sleep(0.2)
         supervisor.drain().result()
     finally:
