@@ -86,7 +86,8 @@ def _through(supervisor: Supervisor) -> tuple[int, float, float, float]:
         while not supervisor.streams_run():
             time.sleep(0.2)
         supervisor.drain().result()
-        return sent, time.time() - began, cpu_seconds() - before, max(memory)
+        wall, spent = time.time() - began, cpu_seconds() - before
+    return sent, wall, spent, max(memory)
 
 
 def _record(path: Path, messages: int, answers: Iterator[Answer]) -> None:

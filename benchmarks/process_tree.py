@@ -51,11 +51,12 @@ def memory_mib() -> float:
 
 @contextlib.contextmanager
 def peak_memory(every_seconds: float = 5.0) -> Iterator[list[float]]:
-    """A list of samples in MiB, taken while the block runs."""
+    """A list of samples in MiB, taken while the block runs; one at least, once it has ended."""
     samples: list[float] = []
     stop = threading.Event()
 
     def sample() -> None:
+        samples.append(memory_mib())  # also of a block that ends before the next one
         while not stop.wait(every_seconds):
             samples.append(memory_mib())
             cpu_seconds()  # while workers that may end are still there

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from benchmarks.process_tree import peak_memory
 from tests.browsing import ROOT
 
 PARENT = """
@@ -49,3 +50,9 @@ def test_the_work_of_a_process_counts_once_whether_its_parent_waits_for_it_or_no
     charged = [float(one) for one in told.stdout.split()]
     assert len(charged) == 3
     assert all(0.6 <= seconds < 1.15 for seconds in charged)
+
+
+def test_a_block_that_ends_before_the_first_interval_has_its_memory_measured_too():
+    with peak_memory(every_seconds=60) as samples:
+        pass
+    assert max(samples) > 0
