@@ -111,8 +111,11 @@ class Part:
         self.set("stopping")
         publish()
         with contextlib.suppress(Exception):  # a dead JVM has stopped already
-            deadline = time.monotonic() + GRACE_SECONDS
-            while query.isActive and query.status["isTriggerActive"] and time.monotonic() < deadline:
+            deadline, in_hand = time.monotonic() + GRACE_SECONDS, _last_batch(query)
+            # A stream that has more to take is between two batches for milliseconds: it is told by what it has finished.
+            while query.isActive and query.status["isTriggerActive"] and _last_batch(query) == in_hand:
+                if time.monotonic() > deadline:
+                    break
                 time.sleep(0.02)
             self.read_progress(query)
             query.stop()
@@ -123,6 +126,12 @@ class Part:
         if batch > self._batch and int(progress["numInputRows"]) > 0:
             self._batch, self._batch_since = batch, time.time()
             self.status.take_batch(progress)
+
+
+def _last_batch(query: StreamingQuery) -> int:
+    """The number of the batch that a query finished last; -1 before its first."""
+    last = query._jsq.lastProgress()
+    return -1 if last is None else int(last.batchId())
 
 
 def backoff_seconds(failures: int) -> float:
