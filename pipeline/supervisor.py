@@ -14,7 +14,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from pyspark.sql.streaming.query import StreamingQuery
@@ -222,15 +222,18 @@ class Supervisor:
         self._footing.want()
 
     def _unwant(self, names: Iterable[str]) -> None:
-        for name in names:
-            self._wanted.discard(name)
-            part = self._parts[name]
-            if name == FEED:
-                self._stop_feed()
-            part.stop_query(self._publish)
-            part.set("stopped")
+        chosen = tuple(names)
+        self._wanted.difference_update(chosen)
+        if FEED in chosen:
+            self._stop_feed()
+        with ThreadPoolExecutor() as pool:  # each after the batch in hand, so together
+            list(pool.map(lambda name: self._end(self._parts[name]), chosen))
         if not self._wanted:
             self._footing.rest()
+
+    def _end(self, part: Part) -> None:
+        part.stop_query(self._publish)
+        part.set("stopped")
 
     def _reset(self, stream: str) -> None:
         resets.reset(self.lake, stream)
@@ -433,8 +436,7 @@ class Supervisor:
 
     def _shut_down(self) -> None:
         self._say("stopping")
-        self._unwant([FEED])
-        self._unwant(reversed((*STREAMS, *OPTIONAL)))
+        self._unwant(PARTS)
         self._housekeeping.stop()
         self._footing.close(self.patience_seconds)
         self._doing = "stopped"
