@@ -111,11 +111,9 @@ class Part:
         self.set("stopping")
         publish()
         with contextlib.suppress(Exception):  # a dead JVM has stopped already
-            deadline, in_hand = time.monotonic() + GRACE_SECONDS, _last_batch(query)
+            deadline, last = time.monotonic() + GRACE_SECONDS, _last_batch(query)
             # A stream that has more to take is between two batches for milliseconds: it is told by what it has finished.
-            while query.isActive and query.status["isTriggerActive"] and _last_batch(query) == in_hand:
-                if time.monotonic() > deadline:
-                    break
+            while _is_busy(query) and _last_batch(query) == last and time.monotonic() < deadline:
                 time.sleep(0.02)
             self.read_progress(query)
             query.stop()
@@ -126,6 +124,11 @@ class Part:
         if batch > self._batch and int(progress["numInputRows"]) > 0:
             self._batch, self._batch_since = batch, time.time()
             self.status.take_batch(progress)
+
+
+def _is_busy(query: StreamingQuery) -> bool:
+    """Whether a query is at a batch."""
+    return query.isActive and bool(query.status["isTriggerActive"])
 
 
 def _last_batch(query: StreamingQuery) -> int:

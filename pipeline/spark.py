@@ -101,7 +101,7 @@ def session(settings: Settings, say: jars.Progress = print, archive: str | None 
 
 def class_archive(settings: Settings) -> Path:
     """Where the JVM finds the classes that it needs already parsed and verified: a file for each Java and class path."""
-    # Not `-version`, which writes where Java tells of options from the environment: they change neither classes nor their place.
+    # Not `-version`, whose output also tells of options that Java took from the environment: they change neither classes nor their place.
     told = subprocess.run([jars.java(), "--version"], capture_output=True).stdout + pyspark.__file__.encode()
     return jars.folder("spark", settings.cache_folder).parent / f"classes-{zlib.crc32(told):08x}.jsa"
 
