@@ -8,7 +8,7 @@ from typing import Any
 import hub
 from guards import guard_server
 from rights import require_loopback, require_private_secrets
-from sessions import settle, tidy_soon
+from sessions import let_texts_go_one_way, settle, tidy_soon
 from sign_in import use_own_pages
 from view_state import TABS
 
@@ -23,6 +23,7 @@ def on_server_loaded(server_context: Any) -> None:
         require_private_secrets(sys.argv)
         guard_server()
         use_own_pages()
+        let_texts_go_one_way()
         hub.the_hub()
     except ContrailError as error:
         sys.exit(str(error))

@@ -9,6 +9,7 @@ import weakref
 from typing import Any
 
 import panel as pn
+import panel_material_ui as pmui
 from bokeh.document import Document
 from bokeh.io.doc import set_curdoc
 from bokeh.server.callbacks import NextTickCallback
@@ -69,6 +70,12 @@ def detach_from_busy(page: Any) -> None:
     watchers = pn.state.param.watchers.get("busy", {}).get("value", [])
     for watcher in [one for one in watchers if getattr(getattr(one.fn, "__self__", None), "self", None) is page]:
         pn.state.param.unwatch(watcher)
+
+
+def let_texts_go_one_way() -> None:
+    """Take what a text says from the server alone. Panel lets browsers change it too, as they never do, and on a busy machine it
+    takes one of the server's own changes for such a one: the text came back in its parameter, with its markup shown."""
+    pmui.Typography._linked_properties = ()
 
 
 def is_behind(document: Any) -> bool:

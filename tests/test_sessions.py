@@ -10,6 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import panel_material_ui as pmui
+import pytest
 from bokeh.document import Document
 from bokeh.io.doc import curdoc, set_curdoc
 from bokeh.server.contexts import BokehSessionContext
@@ -18,7 +20,7 @@ from panel.io.state import set_curdoc as within
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "app"))
 from alert_inquiry import Inquiry
-from sessions import is_closed, tidy
+from sessions import is_closed, let_texts_go_one_way, tidy
 
 
 def page_of_a_session() -> tuple[Document, BokehSessionContext]:
@@ -68,3 +70,14 @@ def test_a_closed_page_that_was_left_as_the_default_document_is_let_go():
     del document
     tidy()
     assert left() is None
+
+
+@pytest.mark.parametrize("one_way", [False, True])
+def test_a_text_is_the_servers_even_where_panel_takes_a_change_of_it_for_the_browsers(one_way, monkeypatch):
+    monkeypatch.setattr(pmui.Typography, "_linked_properties", pmui.Typography._linked_properties)
+    if one_way:
+        let_texts_go_one_way()
+    text = pmui.Typography("120 rows")
+    model = text.get_root(Document())
+    model.data.object = model.data.object.replace("120", "130")
+    assert text.object == ("120 rows" if one_way else "&lt;p&gt;130 rows&lt;/p&gt;\n")
