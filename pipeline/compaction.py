@@ -18,6 +18,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
+from pipeline.delta_commit import DeltaLog
 from pipeline.tables import Lake, Table
 
 TARGET_BYTES = 32 * 1024 * 1024
@@ -94,22 +95,17 @@ def by_delta_rs(table: DeltaTable) -> tuple[int, int]:
 
 def _rewritten(spark: SparkSession, path: str, run: list[File]) -> bool:
     """Put the run's rows into one file, in one commit that leaves their place in the order as it was."""
-    jvm: Any = spark._jvm
-    none, lists = getattr(jvm.scala, "None$").__getattr__("MODULE$"), jvm.scala.jdk.javaapi.CollectionConverters
-    log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, path)
-    transaction = log.startTransaction(none, none)
+    log = DeltaLog(spark, path)
+    commit = log.begin()
     names = ", ".join(f"'{file.path}'" for file in run)
-    old = transaction.snapshot().allFiles().filter(f"path IN ({names})").collectAsList()
+    old = commit.snapshot.allFiles().filter(f"path IN ({names})").collectAsList()
     if len(old) != len(run):
         return False  # removed meanwhile, by a reset
-    rows = log.createDataFrame(transaction.snapshot(), lists.asScala(old).toSeq(), False, none)
-    written = lists.asJava(transaction.writeFiles(DataFrame(rows, spark).coalesce(1)._jdf))
-    actions = jvm.java.util.ArrayList()
-    for file in old:
-        actions.add(file.removeWithTimestamp(int(time.time() * 1000), False))
-    for file in written:
-        actions.add(_with(file, modificationTime=run[-1].modified_ms, dataChange=False))
-    transaction.commit(lists.asScala(actions).toSeq(), _operation(jvm, none))
+    rows = log.handle.createDataFrame(commit.snapshot, log.sequence(old), False, log.none)
+    written = commit.files_of(DataFrame(rows, spark).coalesce(1))
+    removed = [file.removeWithTimestamp(int(time.time() * 1000), False) for file in old]
+    added = [_with(file, modificationTime=run[-1].modified_ms, dataChange=False) for file in written]
+    commit.end([*removed, *added], log.compaction())
     return True
 
 
@@ -119,10 +115,3 @@ def _with(case: Any, **changed: Any) -> Any:
     fields = [names.next() for _ in range(case.productArity())]
     values = [changed.get(name, getattr(case, f"copy$default${place}")()) for place, name in enumerate(fields, 1)]
     return case.copy(*values)
-
-
-def _operation(jvm: Any, none: Any) -> Any:
-    """The name of the commit in the table's history: OPTIMIZE, as Delta's own command writes it."""
-    nil = jvm.scala.jdk.javaapi.CollectionConverters.asScala(jvm.java.util.ArrayList()).toSeq()
-    operation = getattr(jvm.org.apache.spark.sql.delta, "DeltaOperations$Optimize")
-    return operation(nil, nil, False, none, False)

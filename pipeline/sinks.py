@@ -1,4 +1,4 @@
-"""How a stream writes: by Spark's own append, or by a merge that a replayed batch cannot apply twice."""
+"""How a stream writes: by appending, or by a merge that a replayed batch cannot apply twice."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from pipeline import late, reach, soundness
+from pipeline.delta_commit import DeltaLog
 from pipeline.late import Again
 from pipeline.tables import Lake, Table
 
@@ -27,14 +28,30 @@ def turn(lake: Lake, table: Table) -> threading.Lock:
 
 @dataclass(frozen=True)
 class Append:
-    """Append every row once: Delta's own streaming sink."""
+    """Append every row once: Delta's own streaming sink, but for the Spark job with which that one looks for the batch.
+
+    docs/decisions/append-sink.md has the figures.
+    """
 
     table: Table
 
     def write(self, rows: DataFrame, lake: Lake) -> DataStreamWriter:
         """The stream's writer, not started."""
-        writer = rows.writeStream.format("delta").outputMode("append").partitionBy(self.table.partition)
-        return writer.option("path", lake.path(self.table))
+        log = DeltaLog(rows.sparkSession, lake.path(self.table))
+
+        def append(batch: DataFrame, number: int) -> None:
+            commit, query = log.begin(), query_of(batch)
+            if commit.last_batch(query) < number:
+                commit.end([log.batch(query, number), *commit.files_of(batch)], log.update_of(query, number))
+            else:
+                batch.write.format("noop").mode("overwrite").save()  # read all the same: a state is made of it
+
+        return rows.writeStream.outputMode("append").foreachBatch(append)
+
+
+def query_of(batch: DataFrame) -> str:
+    """The id of the streaming query whose batch this is; its checkpoint keeps it."""
+    return str(batch.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId"))
 
 
 @dataclass(frozen=True)
@@ -53,9 +70,9 @@ class Merge:
         opened: list[DeltaTable] = []
 
         def merge(rows: DataFrame, batch: int) -> None:
-            query = rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
+            query = query_of(rows)
             # Collected before anything may be skipped: Spark checks that a stateful batch was read.
-            update = self._stamped(self._with_late(session, lake, str(query), batch, rows.toArrow()))
+            update = self._stamped(self._with_late(session, lake, query, batch, rows.toArrow()))
             if not opened:
                 opened.append(lake.open(self.table))
             try:

@@ -55,6 +55,32 @@ def chip(page: Page, name: str):
     return page.locator(f".{name}")
 
 
+# The first of these tests: the server that the others share is not there yet.
+def test_the_page_follows_a_switch_to_a_recording_and_both_logs_tell_of_it(browser, tmp_path):
+    sky, told = Sky(60, seed=5), tmp_path / "recordings"
+    told.mkdir()
+    (tmp_path / "data").mkdir()
+    answers = [sky.answer(1_790_000_000 + 15 * number) for number in range(20)]
+    lines = [orjson.dumps({"time": answer.time, "states": answer.states}) for answer in answers]
+    (told / "morning.jsonl").write_bytes(b"\n".join(lines))
+    environment = {"CONTRAIL_AUTOSTART": "no", "CONTRAIL_RECORDINGS": str(told)}
+    with served(tmp_path / "data", environment) as address, watched(browser) as page:
+        page.goto(f"{address}?tab=control")
+        settled(page)
+        choose(page, "Feed", "OpenSky, the real sky")
+        expect(page.get_by_text("Account anonymous: a call costs 4 of 400 credits a day")).to_be_visible(timeout=SHORT)
+        choose(page, "Feed", "A recording")
+        page.get_by_label("Speed (0: as fast as possible)").fill("0")
+        page.get_by_label("Speed (0: as fast as possible)").press("Enter")
+        expect(page.get_by_text("Played as fast as possible.")).to_be_visible(timeout=SHORT)
+        page.get_by_role("button", name="Switch feed").click()
+        expect(page.locator(".source")).to_contain_text("REPLAY", timeout=LONG)
+        expect(page.get_by_text("Played as fast as possible.")).to_be_visible(timeout=SHORT)
+        expect(part(page, "flight_phase_counts")).to_contain_text(re.compile(r"[1-9]\d* rows"), timeout=LONG)
+        expect(page.locator(".actions")).to_contain_text("switch feed", timeout=SHORT)
+    assert [one["verb"] for one in ops.actions(Lake(str(tmp_path / "data" / "lake")), 5)] == ["switch feed"]
+
+
 def test_live_figures_come_through_the_pipeline_and_move_without_a_reload(page):
     expect(chip(page, "source")).to_contain_text("SIMULATED", timeout=SHORT)
     expect(page.locator(".figure-active_flights")).to_have_text(FIGURE, timeout=LONG)
@@ -179,32 +205,6 @@ def test_a_closed_page_leaves_nothing_behind(browser, address, page):
                 open_tab(other, name)
                 expect(other.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true", timeout=SHORT)
     expect(page.locator(".pages")).to_have_text(re.compile(r"^Pages open: 1\s*$"), timeout=LONG)
-
-
-def test_the_page_follows_a_switch_to_a_recording_and_both_logs_tell_of_it(browser, tmp_path):
-    sky, told = Sky(60, seed=5), tmp_path / "recordings"
-    told.mkdir()
-    (tmp_path / "data").mkdir()
-    answers = [sky.answer(1_790_000_000 + 15 * number) for number in range(20)]
-    lines = [orjson.dumps({"time": answer.time, "states": answer.states}) for answer in answers]
-    (told / "morning.jsonl").write_bytes(b"\n".join(lines))
-    environment = {"CONTRAIL_AUTOSTART": "no", "CONTRAIL_RECORDINGS": str(told)}
-    with served(tmp_path / "data", environment) as address, watched(browser) as page:
-        page.goto(f"{address}?tab=control")
-        settled(page)
-        choose(page, "Feed", "OpenSky, the real sky")
-        expect(page.get_by_text("Account anonymous: a call costs 4 of 400 credits a day")).to_be_visible(timeout=SHORT)
-        choose(page, "Feed", "A recording")
-        page.get_by_label("Speed (0: as fast as possible)").fill("0")
-        page.get_by_label("Speed (0: as fast as possible)").press("Enter")
-        expect(page.get_by_text("Played as fast as possible.")).to_be_visible(timeout=SHORT)
-        page.get_by_role("button", name="Switch feed").click()
-        expect(page.locator(".source")).to_contain_text("REPLAY", timeout=LONG)
-        expect(page.get_by_text("Played as fast as possible.")).to_be_visible(timeout=SHORT)
-        # A second cold pipeline beside the module's own takes its time on two cores.
-        expect(part(page, "flight_phase_counts")).to_contain_text(re.compile(r"[1-9]\d* rows"), timeout=3 * LONG)
-        expect(page.locator(".actions")).to_contain_text("switch feed", timeout=SHORT)
-    assert [one["verb"] for one in ops.actions(Lake(str(tmp_path / "data" / "lake")), 5)] == ["switch feed"]
 
 
 def choose(page: Page, label: str, option: str) -> None:

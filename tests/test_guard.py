@@ -24,20 +24,20 @@ AIRCRAFT, SNAPSHOTS, INTERVAL_SECONDS, START = (
 )  # only from the third on nothing is set up any more
 LEEWAY = 0.1  # of bytes: moments of Kafka differ from run to run, and compress differently
 
-# jobs, tasks: the rows' own (one a Kafka or shuffle partition), and Delta's look at the version that it builds on.
+# jobs, tasks: the rows' own, one a Kafka or shuffle partition; none goes through the log of the table that is written.
 # table_files: one a task that writes. log_files: the commit and its checksums; delta-rs writes the commit alone.
 # checkpoint_files: offsets, commit, and the state of each of two partitions, each with its checksum.
-# calls: of the JVM by the driver's Python; Gold's take the rows out, once however many there are.
+# calls: of the JVM by the driver's Python, however many rows there are: Gold's take them out, the others commit their files.
 # python_steps: where rows go to a Python worker and come back.
 # to_python_bytes: Spark does not count what a step with state is sent.
 EXPECTED: dict[str, dict[str, Any]] = {
     "bronze": {
-        "jobs": 2,
-        "tasks": 6,
+        "jobs": 1,
+        "tasks": 2,
         "table_files": 2,
         "log_files": 6,
         "checkpoint_files": 4,
-        "calls": 0,
+        "calls": 36,
         "python_steps": (),
         "table_bytes": 47_900,
         "checkpoint_bytes": 1_110,
@@ -45,12 +45,12 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "from_python_bytes": 0,
     },
     "silver": {
-        "jobs": 2,
-        "tasks": 8,
+        "jobs": 1,
+        "tasks": 4,
         "table_files": 2,
         "log_files": 6,
         "checkpoint_files": 8,
-        "calls": 0,
+        "calls": 36,
         "python_steps": ("FlatMapGroupsInPandasWithState",),
         "table_bytes": 48_750,
         "checkpoint_bytes": 16_370,
@@ -58,12 +58,12 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "from_python_bytes": 107_900,
     },
     "quarantine": {  # nothing is wrong with this sky: an empty commit says that it was looked at
-        "jobs": 2,
-        "tasks": 6,
+        "jobs": 1,
+        "tasks": 2,
         "table_files": 0,
         "log_files": 4,
         "checkpoint_files": 4,
-        "calls": 0,
+        "calls": 32,
         "python_steps": ("MapInArrow",),
         "table_bytes": 0,
         "checkpoint_bytes": 1_210,
