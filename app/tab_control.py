@@ -30,6 +30,7 @@ from pipeline.status_words import housekeeping_words
 from pipeline.supervisor import PARTS
 
 DRAW_SECONDS, LOG_SECONDS = 1.0, 3.0
+TREND_SECONDS = 10.0  # a pixel of a trend is several seconds, and a browser draws all of them anew each time
 
 
 class ControlTab:
@@ -38,7 +39,7 @@ class ControlTab:
     def __init__(self, hub: Hub, state: ViewState, user: str) -> None:
         self._hub, self._user = hub, user
         self._may_act = hub.rights.may_act(user)
-        self._drawn = self._logged = 0.0
+        self._drawn = self._logged = self._trended = 0.0
         self._undoable: frozenset[str] = frozenset()
         self._asked: set[asyncio.Future[None]] = set()
         self._failures = hub.failures[0]
@@ -69,6 +70,8 @@ class ControlTab:
         if now - self._drawn > DRAW_SECONDS:
             self._drawn = now
             update(self._flow, object=drawing(status))
+        if now - self._trended > TREND_SECONDS:
+            self._trended = now
             samples = list(self._hub.samples)
             for card in self._cards.values():
                 card.show_trend(samples)
