@@ -29,7 +29,7 @@ from tests.local_server import serving
 from tests.test_docs import DOCS, rows, sections
 
 # Done to real processes, and judged by the oracle, by another module.
-ELSEWHERE = {"driver": "test_main.py", "s3": "test_s3_pipeline.py"}
+ELSEWHERE = {"driver": "test_main.py", "jvm": "test_main.py", "s3": "test_s3_pipeline.py"}
 # Each of them starts a driver twice or more, and CI has an hour and a half: `damage` does what they do, to all streams at once.
 TOGETHER = {case.name for case in tables.CASES} - {"damage"}
 HERE = [case for case in CASES if case.name not in {*ELSEWHERE, *TOGETHER}]
