@@ -171,25 +171,27 @@ def test_the_address_follows_the_view(page):
     page.wait_for_url(re.compile("theme=dark"), timeout=SHORT)
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+@pytest.mark.parametrize(("theme", "widths"), [("light", [1440]), ("dark", [390, 1440])])
 def test_nothing_is_wider_than_the_screen_and_nothing_keeps_a_reader_with_other_means_out(
-    browser, address, width, theme
+    browser, address, theme, widths
 ):
     told = []
-    with watched(browser, width) as opened:
+    with watched(browser, widths[0]) as opened:
         opened.goto(f"{address}?theme={theme}")
         settled(opened)
         for tab in TABS:
             open_tab(opened, tab)
-            opened.wait_for_timeout(2500)
-            told += [(tab, *found) for found in barriers(opened)]
-            assert opened.evaluate("document.documentElement.scrollWidth") <= width, tab
+            for width in widths:
+                opened.set_viewport_size({"width": width, "height": 900})
+                opened.wait_for_timeout(2500)
+                told += [(tab, width, *found) for found in barriers(opened)]
+                assert opened.evaluate("document.documentElement.scrollWidth") <= width, tab
     assert not told, json.dumps(told, indent=1)
 
 
 def test_a_closed_page_leaves_nothing_behind(browser, address, page):
     open_tab(page, "Control")
-    for _ in range(2):
+    for _ in range(4):
         with watched(browser) as other:
             other.goto(f"{address}?tab=live")
             settled(other)

@@ -91,7 +91,7 @@ def test_of_two_drivers_that_are_at_one_batch_the_second_does_not_write_it(spark
     assert log.begin().last_batch("query") == 0
 
 
-def test_a_stream_tells_how_new_its_rows_are_as_before(spark, settings, lake, producer):
+def test_a_stream_tells_how_new_its_rows_are(spark, settings, lake, producer):
     producer.send(simulated(1)[0], "simulator")
     bronze = stages(settings)[0]
     query = engine.start(spark, bronze, lake, settings, settings.kafka, once=True)
