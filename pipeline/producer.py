@@ -35,6 +35,8 @@ STATUS_SECONDS = 1.0
 FOREVER_MS = 2**31 - 1
 # A Kafka that is back is noticed soon; the library would wait for half a minute.
 RECONNECT_MS = 1000
+# An answer goes when all of it is there and `flush` says so, however long a busy machine takes to put it together.
+LINGER_MS = 60_000
 LARGEST_REQUEST = 8 * 1024 * 1024
 # A feed that is told to end waits no longer than this for a Kafka that is away: with its driver, the driver's own is gone for ever.
 LEAVE_SECONDS = 20.0
@@ -96,7 +98,7 @@ class Producer:
             max_block_ms=FOREVER_MS,
             reconnect_backoff_max_ms=RECONNECT_MS,
             # An answer arrives in one piece: a stream that sees its beginning alone would take a batch for that.
-            linger_ms=1000,
+            linger_ms=LINGER_MS,
             batch_size=min(LARGEST_REQUEST, batch_limit(servers, topic, security) * 9 // 10),
             max_request_size=LARGEST_REQUEST,
             **security.client(),
