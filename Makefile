@@ -25,7 +25,7 @@ view: setup
 	$(BIN)/streamlit run streamlit_dashboard/app.py
 
 test: setup browser s3-server
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .
