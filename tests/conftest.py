@@ -62,7 +62,9 @@ def no_settings_from_outside() -> None:
 
 
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+def spark(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[SparkSession]:
+    if worker_id != "master":  # what all workers share lies above what each has
+        (tmp_path_factory.getbasetemp().parent / "the-one-session").touch(exist_ok=False)
     session = engine.session(load({}, data=str(tmp_path_factory.mktemp("spark"))))
     yield session
     session.stop()
