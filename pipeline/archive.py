@@ -1,6 +1,6 @@
-"""The archive of classes: made once at set-up, so that every later start of the JVM skips parsing and verifying them.
+"""The archives of classes: made once at set-up, so that every later start of Spark and Kafka skips parsing and verifying them.
 
-A small simulated sky goes through a throwaway stack, and the JVM writes down what it has loaded when it ends (class-data
+A small simulated sky goes through a throwaway stack, and each JVM writes down what it has loaded when it ends (class-data
 sharing, JDK 13 and newer). docs/decisions/class-archive.md has the figures.
 """
 
@@ -12,38 +12,39 @@ import tempfile
 import time
 from pathlib import Path
 
+from pipeline import jars
 from pipeline.errors import ContrailError
 from pipeline.graph import STREAMS
 from pipeline.settings import Settings, load
-from pipeline.spark import class_archive
 from pipeline.supervisor import FEED, Supervisor
 
+PARTS = ("spark", "kafka")
 LONGEST_SECONDS = 180.0
 WRITING_SECONDS = 120.0
 
 
 def make(settings: Settings) -> None:
-    """Write the archive unless it is there. Without one everything works, only slower at the start."""
-    target = class_archive(settings)
-    if target.exists():
+    """Write the archives unless they are there. Without them everything works, only slower at the start."""
+    targets = {part: jars.class_archive(part, settings.cache_folder) for part in PARTS}
+    if all(target.exists() for target in targets.values()):
         return
-    print("Preparing a quick start of Spark (once)", flush=True)
+    print("Preparing a quick start of Spark and Kafka (once)", flush=True)
     with tempfile.TemporaryDirectory(prefix="contrail-") as scratch:
-        written = Path(scratch) / target.name
         throwaway = load(
             {}, data=scratch, cache=str(settings.cache_folder), aircraft="100", interval="2", quarantine_ms="1000"
         )
-        driver = Supervisor(throwaway, lambda words: None, archive=f"-XX:ArchiveClassesAtExit={written}")
+        driver = Supervisor(throwaway, lambda words: None, Path(scratch))
         driver.open()
         try:
             driver.start(FEED, *STREAMS)
             _wait_for_rows(driver)
         finally:
-            driver.patience_seconds = WRITING_SECONDS  # the JVM writes the archive while it ends
+            driver.patience_seconds = WRITING_SECONDS  # the JVMs write while they end
             driver.close()
-        if written.exists():
-            shutil.copyfile(written, target.with_suffix(".new"))
-            target.with_suffix(".new").replace(target)
+        for part, target in targets.items():
+            if (written := Path(scratch) / f"{part}.jsa").exists():
+                shutil.copyfile(written, target.with_suffix(".new"))
+                target.with_suffix(".new").replace(target)
 
 
 def _wait_for_rows(driver: Supervisor) -> None:

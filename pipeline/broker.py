@@ -57,11 +57,11 @@ background.threads=2
 
 
 class Broker:
-    """One Kafka broker below `folder`; `start` and `stop` it as often as wanted."""
+    """One Kafka broker below `folder`; `start` and `stop` it as often as wanted. With `archives` it writes its classes there at its end."""
 
-    def __init__(self, folder: Path, cache: Path) -> None:
+    def __init__(self, folder: Path, cache: Path, archives: Path | None = None) -> None:
         self.folder = folder
-        self._cache = cache
+        self._cache, self._archives = cache, archives
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
         self._port = 0
@@ -90,6 +90,7 @@ class Broker:
             "-Xmx256m",
             "-XX:TieredStopAtLevel=1",  # the second compiler took 1.2 CPU-s in a backlog of a million, and spared none
             "-XX:+UseSerialGC",
+            *jars.class_sharing("kafka", self._cache, self._archives),
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             "-cp",
             class_path,

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -25,10 +26,11 @@ class Footing:
     """Of one driver. `trouble`: cause and cure of a set-up that failed and is tried again, None while there is none."""
 
     def __init__(
-        self, settings: Settings, lake: Lake, lock: DriverLock, say: Callable[[str], None], archive: str | None
+        self, settings: Settings, lake: Lake, lock: DriverLock, say: Callable[[str], None], archives: Path | None
     ) -> None:
-        self._settings, self._lake, self._lock, self._say, self._archive = settings, lake, lock, say, archive
-        self._broker = Broker(settings.data_folder / "kafka", settings.cache_folder) if settings.kafka is None else None
+        self._settings, self._lake, self._lock, self._say, self._archives = settings, lake, lock, say, archives
+        own = settings.kafka is None
+        self._broker = Broker(settings.data_folder / "kafka", settings.cache_folder, archives) if own else None
         self._topic_made = False
         self._had_jvm = False
         self._retry_at, self._failures = 0.0, 0
@@ -115,7 +117,7 @@ class Footing:
         table_store.note(self._lake)
         self._say("starting Spark")
         self._had_jvm = True
-        self.spark = spark.session(self._settings, self._say, self._archive)
+        self.spark = spark.session(self._settings, self._say, self._archives)
         self._lock.watch(spark.jvm_process())
         self._say("starting the streams")
 

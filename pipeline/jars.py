@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
@@ -56,6 +57,21 @@ def jars(part: str, cache: Path, say: Progress = print) -> list[Path]:
 def folder(part: str, cache: Path) -> Path:
     """Where the jars of one part are kept: another list of checksums has another folder."""
     return cache / "jars" / _digest(checksums()[part]) / part
+
+
+def class_archive(part: str, cache: Path) -> Path:
+    """Where the JVM finds a part's classes already parsed and verified: a file for each Java and class path."""
+    # Not `-version`, whose output also tells of options that Java took from the environment: they change neither classes nor their place.
+    told = subprocess.run([java(), "--version"], capture_output=True).stdout + str(_pyspark()).encode()
+    return folder(part, cache).parent / f"classes-{zlib.crc32(told):08x}.jsa"
+
+
+def class_sharing(part: str, cache: Path, into: Path | None = None) -> list[str]:
+    """The JVM's options for its archive of classes: to use the one that is there, or to write one in the folder `into` when it ends."""
+    kept = class_archive(part, cache)
+    if into is not None:
+        return [f"-XX:ArchiveClassesAtExit={into / part}.jsa"]
+    return [f"-XX:SharedArchiveFile={kept}"] if kept.exists() else []
 
 
 def checksums() -> dict[str, dict[str, str]]:
@@ -111,10 +127,14 @@ def _resolve(parts: list[str], out: Path, cache: Path, say: Progress, expected: 
 
 
 def _ivy() -> Path:
+    return next((_pyspark().parent / "jars").glob("ivy-*.jar"))
+
+
+def _pyspark() -> Path:
     found = importlib.util.find_spec("pyspark")
     if found is None or found.origin is None:
         raise JarError("pyspark is not installed: `pip install .[engine]`.")
-    return next((Path(found.origin).parent / "jars").glob("ivy-*.jar"))
+    return Path(found.origin)
 
 
 def _digest(wanted: dict[str, str]) -> str:

@@ -7,11 +7,9 @@ import json
 import os
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 from typing import Any
 
-import pyspark
 from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import DataFrame, SparkSession
@@ -71,10 +69,10 @@ LOCAL_DISK = {
 }
 
 
-def session(settings: Settings, say: jars.Progress = print, archive: str | None = None) -> SparkSession:
+def session(settings: Settings, say: jars.Progress = print, archives: Path | None = None) -> SparkSession:
     """A Spark session for the streams; the JVM parts are fetched when they are not there yet.
 
-    `archive` is the JVM's option about the archive of classes; by default it is used where it is there (`class_archive`).
+    With `archives` the JVM writes its archive of classes in that folder when it ends; else it uses the one that is there.
     Raises JavaError or JarError with the cure.
     """
     java = jars.java()
@@ -82,8 +80,7 @@ def session(settings: Settings, say: jars.Progress = print, archive: str | None 
         [str(path) for path in jars.jars(part, settings.cache_folder, say)] if needed else []
         for part, needed in (("spark", True), ("s3", settings.on_s3))
     )
-    if archive is None:
-        archive = f"-XX:SharedArchiveFile={kept}" if (kept := class_archive(settings)).exists() else ""
+    archive = " ".join(jars.class_sharing("spark", settings.cache_folder, archives))
     # Spark starts its Python workers from these; without them a stateful worker would be another Python.
     os.environ.update(JAVA_HOME=str(Path(java).resolve().parent.parent), PYSPARK_PYTHON=sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", settings.driver_bind or settings.driver_host)
@@ -97,13 +94,6 @@ def session(settings: Settings, say: jars.Progress = print, archive: str | None 
     if settings.on_cluster:
         made.sparkContext.addPyFile(str(cluster.package(settings.data_folder / "spark")))
     return made
-
-
-def class_archive(settings: Settings) -> Path:
-    """Where the JVM finds the classes that it needs already parsed and verified: a file for each Java and class path."""
-    # Not `-version`, whose output also tells of options that Java took from the environment: they change neither classes nor their place.
-    told = subprocess.run([jars.java(), "--version"], capture_output=True).stdout + pyspark.__file__.encode()
-    return jars.folder("spark", settings.cache_folder).parent / f"classes-{zlib.crc32(told):08x}.jsa"
 
 
 def _launch_jvm(configuration: dict[str, str], log: Path) -> None:

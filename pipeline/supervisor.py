@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql.streaming.query import StreamingQuery
@@ -51,7 +52,7 @@ log = logging.getLogger("contrail")
 class Supervisor:
     """One driver of one lake. `open` it, ask for parts to run, `close` it."""
 
-    def __init__(self, settings: Settings, say: Callable[[str], None] = print, archive: str | None = None) -> None:
+    def __init__(self, settings: Settings, say: Callable[[str], None] = print, archives: Path | None = None) -> None:
         self.settings = settings
         self.patience_seconds = GRACE_SECONDS
         self.lake: Lake = lake_of(settings)
@@ -62,7 +63,7 @@ class Supervisor:
         self._wanted: set[str] = set()
         self._asked: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
         self._lock = lock_of(self.lake, settings.lease_seconds, lambda: self._footing.end_writing())
-        self._footing = Footing(settings, self.lake, self._lock, self._announce, archive)
+        self._footing = Footing(settings, self.lake, self._lock, self._announce, archives)
         self._feed = FeedProcess(settings)
         self._catch_up = CatchUp()
         self._housekeeping = Housekeeping(self.lake, settings)

@@ -16,6 +16,8 @@ from playwright.sync_api import Browser, Page
 from pipeline.broker import free_port
 from pipeline.drill.processes import answers, descendants, started, wait_until
 
+# What a busy machine may take until a page shows what it should; nothing waits longer than it has to.
+PATIENCE_MS = 180_000
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -40,7 +42,7 @@ def served(folder: Path, environment: dict[str, str], *options: str) -> Iterator
         yield f"http://127.0.0.1:{port}/app"
         family = descendants(server.pid)
         server.terminate()
-        server.wait(40)
+        server.wait(120)
         assert not [one for one in family.values() if alive(one)]
 
 
@@ -68,6 +70,7 @@ MARKED_UP = """() => (window.Bokeh?.documents ?? []).flatMap(one => [...one.all_
 def watched(browser: Browser, width: int = 1440) -> Iterator[Page]:
     """A page of its own; at its end no error was in its console, no request to another host, no tag shown as text."""
     page = browser.new_page(viewport={"width": width, "height": 900})
+    page.set_default_timeout(PATIENCE_MS)
     errors: list[str] = []
     hosts: set[str] = set()
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)

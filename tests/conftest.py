@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from pyspark.sql import SparkSession
 
 from pipeline import ops
@@ -24,7 +24,7 @@ from pipeline.sources import Answer
 from pipeline.sources.replay import recorded as replayed
 from pipeline.sources.simulator import Sky
 from pipeline.tables import Lake, lake_of
-from tests.browsing import FLAGS, chromium
+from tests.browsing import FLAGS, PATIENCE_MS, chromium
 from tests.small_sky import recorded
 
 # Modules of minutes, whose streams are other processes: none of them may be what one worker still does when the other has ended.
@@ -173,6 +173,7 @@ def recording(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield opened

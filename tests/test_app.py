@@ -18,7 +18,6 @@ from pipeline.sources.simulator import Sky
 from pipeline.tables import FLIGHTS_ML, Lake
 from tests.browsing import TABS, barriers, open_tab, served, settled, watched
 
-LONG, SHORT = 120_000, 30_000
 FIGURE = re.compile(r"^[\d,]+\s*$")
 AGE = re.compile(r"^\d+ s old\s*$")
 
@@ -68,57 +67,57 @@ def test_the_page_follows_a_switch_to_a_recording_and_both_logs_tell_of_it(brows
         page.goto(f"{address}?tab=control")
         settled(page)
         choose(page, "Feed", "OpenSky, the real sky")
-        expect(page.get_by_text("Account anonymous: a call costs 4 of 400 credits a day")).to_be_visible(timeout=SHORT)
+        expect(page.get_by_text("Account anonymous: a call costs 4 of 400 credits a day")).to_be_visible()
         choose(page, "Feed", "A recording")
         page.get_by_label("Speed (0: as fast as possible)").fill("0")
         page.get_by_label("Speed (0: as fast as possible)").press("Enter")
-        expect(page.get_by_text("Played as fast as possible.")).to_be_visible(timeout=SHORT)
+        expect(page.get_by_text("Played as fast as possible.")).to_be_visible()
         page.get_by_role("button", name="Switch feed").click()
-        expect(page.locator(".source")).to_contain_text("REPLAY", timeout=LONG)
-        expect(page.get_by_text("Played as fast as possible.")).to_be_visible(timeout=SHORT)
-        expect(part(page, "flight_phase_counts")).to_contain_text(re.compile(r"[1-9]\d* rows"), timeout=LONG)
-        expect(page.locator(".actions")).to_contain_text("switch feed", timeout=SHORT)
+        expect(page.locator(".source")).to_contain_text("REPLAY")
+        expect(page.get_by_text("Played as fast as possible.")).to_be_visible()
+        expect(part(page, "flight_phase_counts")).to_contain_text(re.compile(r"[1-9]\d* rows"))
+        expect(page.locator(".actions")).to_contain_text("switch feed")
     assert [one["verb"] for one in ops.actions(Lake(str(tmp_path / "data" / "lake")), 5)] == ["switch feed"]
 
 
 def test_live_figures_come_through_the_pipeline_and_move_without_a_reload(page):
-    expect(chip(page, "source")).to_contain_text("SIMULATED", timeout=SHORT)
-    expect(page.locator(".figure-active_flights")).to_have_text(FIGURE, timeout=LONG)
-    expect(page.locator(".figure-anomaly_rate")).to_have_text(re.compile(r"%\s*$"), timeout=LONG)
+    expect(chip(page, "source")).to_contain_text("SIMULATED")
+    expect(page.locator(".figure-active_flights")).to_have_text(FIGURE)
+    expect(page.locator(".figure-anomaly_rate")).to_have_text(re.compile(r"%\s*$"))
     caption = page.get_by_text(re.compile(r"^Minute "))
     first = caption.text_content()
-    expect(caption).not_to_have_text(first or "", timeout=LONG)
+    expect(caption).not_to_have_text(first or "")
     expect(chip(page, "age")).to_have_text(AGE)
 
 
 def test_a_figure_shows_its_passport(page):
     page.get_by_role("button", name="What Active flights means").click()
-    expect(page.get_by_role("dialog")).to_contain_text("count(distinct icao24)", timeout=SHORT)
+    expect(page.get_by_role("dialog")).to_contain_text("count(distinct icao24)")
     expect(page.get_by_role("dialog")).to_contain_text("silver/flights_ml")
 
 
 def test_an_operator_stops_and_starts_a_stream_and_the_page_says_what_that_does(page):
     open_tab(page, "Control")
-    expect(part(page, "silver")).to_contain_text("running", timeout=LONG)
+    expect(part(page, "silver")).to_contain_text("running")
     press(page, "silver", "Stop")
-    expect(part(page, "silver")).to_contain_text("stopped", timeout=SHORT)
+    expect(part(page, "silver")).to_contain_text("stopped")
     expect(part(page, "bronze")).to_contain_text("running")
-    expect(chip(page, "age")).to_contain_text("silver is stopped", timeout=LONG)
+    expect(chip(page, "age")).to_contain_text("silver is stopped")
     press(page, "silver", "Start")
-    expect(part(page, "silver")).to_contain_text("running", timeout=SHORT)
-    expect(chip(page, "age")).to_have_text(AGE, timeout=LONG)
+    expect(part(page, "silver")).to_contain_text("running")
+    expect(chip(page, "age")).to_have_text(AGE)
 
 
 def test_two_browsers_see_each_others_actions(page, browser, address, folder):
     with watched(browser) as other:
         other.goto(f"{address}?tab=control")
         open_tab(page, "Control")
-        expect(part(page, "quarantine")).to_contain_text("running", timeout=LONG)
+        expect(part(page, "quarantine")).to_contain_text("running")
         press(page, "quarantine", "Stop")
-        expect(part(other, "quarantine")).to_contain_text("stopped", timeout=SHORT)
+        expect(part(other, "quarantine")).to_contain_text("stopped")
         press(other, "quarantine", "Start")
-        expect(part(page, "quarantine")).to_contain_text("running", timeout=SHORT)
-        expect(page.locator(".actions")).to_contain_text("guest: stop quarantine", timeout=SHORT)
+        expect(part(page, "quarantine")).to_contain_text("running")
+        expect(page.locator(".actions")).to_contain_text("guest: stop quarantine")
     taken = [one for one in ops.actions(Lake(str(folder / "lake")), 10) if one["names"] == ["quarantine"]]
     # On a page that is drawn anew under the pointer, the browser may press once more: that is noted too, and changes nothing.
     assert [verb for verb, _ in groupby(one["verb"] for one in taken)] == ["start", "stop"]
@@ -127,31 +126,29 @@ def test_two_browsers_see_each_others_actions(page, browser, address, folder):
 
 def test_a_reset_asks_for_the_streams_name_and_can_be_undone(page, folder):
     open_tab(page, "Control")
-    expect(part(page, "flight_phase_counts")).to_contain_text("running", timeout=LONG)
+    expect(part(page, "flight_phase_counts")).to_contain_text("running")
     press(page, "flight_phase_counts", "Reset")
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("computed again", timeout=SHORT)
+    expect(dialog).to_contain_text("computed again")
     expect(dialog.get_by_role("button", name="Reset the stream")).to_be_disabled()
     dialog.get_by_label("The stream's name").fill("flight_phase_counts")
     dialog.get_by_role("button", name="Reset the stream").click()
-    expect(part(page, "flight_phase_counts").get_by_role("button", name=re.compile("^Undo reset"))).to_be_visible(
-        timeout=LONG
-    )
-    expect(part(page, "flight_phase_counts")).to_contain_text("running", timeout=LONG)
+    expect(part(page, "flight_phase_counts").get_by_role("button", name=re.compile("^Undo reset"))).to_be_visible()
+    expect(part(page, "flight_phase_counts")).to_contain_text("running")
     press(page, "flight_phase_counts", "Undo reset")
-    expect(page.locator(".actions")).to_contain_text("undo reset flight_phase_counts", timeout=SHORT)
-    expect(part(page, "flight_phase_counts")).to_contain_text("running", timeout=LONG)
+    expect(page.locator(".actions")).to_contain_text("undo reset flight_phase_counts")
+    expect(part(page, "flight_phase_counts")).to_contain_text("running")
 
 
 def test_a_shared_address_opens_the_same_view(browser, address, page, folder):
-    expect(page.locator(".figure-active_flights")).to_have_text(FIGURE, timeout=LONG)
+    expect(page.locator(".figure-active_flights")).to_have_text(FIGURE)
     newest = "WHERE longitude IS NOT NULL ORDER BY event_timestamp DESC LIMIT 1"
     icao24 = Reader(Lake(str(folder / "lake"))).rows(FLIGHTS_ML, "icao24", newest)[0]["icao24"]
     with watched(browser) as other:
         other.goto(f"{address}?tab=map&aircraft={icao24}&theme=dark")
         settled(other)
-        expect(other.get_by_role("tab", name="Map")).to_have_attribute("aria-selected", "true", timeout=SHORT)
-        expect(other.get_by_text(icao24).locator("visible=true").first).to_be_visible(timeout=SHORT)
+        expect(other.get_by_role("tab", name="Map")).to_have_attribute("aria-selected", "true")
+        expect(other.get_by_text(icao24).locator("visible=true").first).to_be_visible()
 
 
 def test_what_an_address_must_not_hold_is_left_out_and_named(browser, address):
@@ -160,15 +157,15 @@ def test_what_an_address_must_not_hold_is_left_out_and_named(browser, address):
         settled(other)
         notice = other.locator(".notice")
         for name in ("tab", "range", "phases", "since", "evil"):
-            expect(notice).to_contain_text(name, timeout=SHORT)
+            expect(notice).to_contain_text(name)
         expect(other.get_by_role("tab", name="Live")).to_have_attribute("aria-selected", "true")
 
 
 def test_the_address_follows_the_view(page):
     open_tab(page, "Alerts")
-    page.wait_for_url(re.compile("tab=alerts"), timeout=SHORT)
+    page.wait_for_url(re.compile("tab=alerts"))
     page.get_by_label("Toggle theme").click()
-    page.wait_for_url(re.compile("theme=dark"), timeout=SHORT)
+    page.wait_for_url(re.compile("theme=dark"))
 
 
 @pytest.mark.parametrize(("theme", "widths"), [("light", [1440]), ("dark", [390, 1440])])
@@ -197,8 +194,8 @@ def test_a_closed_page_leaves_nothing_behind(browser, address, page):
             settled(other)
             for name in TABS:
                 open_tab(other, name)
-                expect(other.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true", timeout=SHORT)
-    expect(page.locator(".pages")).to_have_text(re.compile(r"^Pages open: 1\s*$"), timeout=LONG)
+                expect(other.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+    expect(page.locator(".pages")).to_have_text(re.compile(r"^Pages open: 1\s*$"))
 
 
 def choose(page: Page, label: str, option: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 
+from pipeline import jars
 from pipeline.broker import DEFAULT_BATCH, LARGEST_BATCH, Broker, batch_limit, create_topic, end_offsets
 from pipeline.errors import BrokerError
 from pipeline.producer import Producer
@@ -39,6 +40,22 @@ def test_what_was_sent_is_kept_over_a_kill_and_found_on_the_same_port(tmp_path: 
         assert end_offsets(servers, "sky") == {0: (0, 5)}
     finally:
         broker.stop()
+
+
+def test_kafka_starts_from_its_archive_of_classes(broker: Broker):
+    kept = jars.class_archive("kafka", load({}).cache_folder)
+    assert kept.exists(), "`python -m pipeline.archive` makes it"
+    assert str(kept) in maps(broker._process.pid)
+
+
+def maps(shell: int) -> set[str]:
+    """The files that a shell's JVM has mapped into its memory."""
+    return {
+        one.path
+        for process in psutil.Process(shell).children()
+        if process.name() == "java"
+        for one in process.memory_maps()
+    }
 
 
 def test_a_second_broker_on_the_same_folder_is_refused(broker: Broker):

@@ -17,7 +17,6 @@ from pipeline.tables import FLIGHTS_ML, Lake
 from tests.browsing import barriers, served, settled, watched
 from tests.test_sample import reports
 
-SHORT = 30_000
 ROWS = 3_000
 
 
@@ -50,7 +49,7 @@ def opened(page: Page, address: str, query: str) -> Page:
 
 
 def saved(page: Page, button: str) -> pd.DataFrame:
-    with page.expect_download(timeout=SHORT) as told:
+    with page.expect_download() as told:
         page.get_by_role("button", name=button).click()
     return pd.read_csv(Path(told.value.path()), float_precision="round_trip")
 
@@ -82,7 +81,7 @@ def drag(page: Page, place: Locator, start: tuple[float, float], end: tuple[floa
 def chosen_rows(page: Page) -> int:
     """How many rows the page says are chosen, once it says less than all and the drag's last word has come."""
     words = page.get_by_text(re.compile(r"rows chosen: "))
-    expect(words).to_be_visible(timeout=SHORT)
+    expect(words).to_be_visible()
     told: list[str] = []
     while len(told) < 5 or len(set(told[-5:])) > 1:
         page.wait_for_timeout(300)
@@ -95,11 +94,11 @@ def chosen_rows(page: Page) -> int:
 def test_a_query_is_picked_its_rows_are_seen_and_saved(browser, address):
     with watched(browser) as page:
         opened(page, address, "view=tables")
-        expect(page.get_by_text("Airborne aircraft", exact=True)).to_be_visible(timeout=SHORT)
+        expect(page.get_by_text("Airborne aircraft", exact=True)).to_be_visible()
         page.get_by_label("SQL exploration").click()
         page.get_by_text("Altitude bands", exact=True).click()
-        page.wait_for_url(re.compile("query=altitude_bands"), timeout=SHORT)
-        expect(page.get_by_text("Mean speed, km/h", exact=True)).to_be_visible(timeout=SHORT)
+        page.wait_for_url(re.compile("query=altitude_bands"))
+        expect(page.get_by_text("Mean speed, km/h", exact=True)).to_be_visible()
         expect(page.get_by_text("13 rows;")).to_be_visible()
         found = saved(page, "Download CSV")
     rows = known()
@@ -112,11 +111,11 @@ def test_a_header_sorts_all_rows_by_mouse_and_by_keyboard(browser, address):
     with watched(browser) as page:
         opened(page, address, "view=tables&query=altitude_bands")
         header = page.get_by_role("columnheader", name="Observations", exact=True)
-        expect(header).to_have_attribute("aria-sort", "none", timeout=SHORT)
+        expect(header).to_have_attribute("aria-sort", "none")
         header.get_by_role("button").click()
-        expect(header).to_have_attribute("aria-sort", "ascending", timeout=SHORT)
+        expect(header).to_have_attribute("aria-sort", "ascending")
         page.keyboard.press("Enter")
-        expect(header).to_have_attribute("aria-sort", "descending", timeout=SHORT)
+        expect(header).to_have_attribute("aria-sort", "descending")
         cells = page.locator(".answer tbody tr td:nth-child(4)").all_text_contents()
     counts = [int(one.replace(",", "")) for one in cells]
     rows = known()
@@ -128,9 +127,7 @@ def test_a_brush_on_one_plot_moves_the_count_the_rows_and_the_others(browser, ad
     rows = known()
     with watched(browser) as page:
         opened(page, address, "view=brush")
-        expect(page.locator(".chosen")).to_have_text(
-            re.compile(f"{len(rows):,} of {len(rows):,} rows chosen."), timeout=SHORT
-        )
+        expect(page.locator(".chosen")).to_have_text(re.compile(f"{len(rows):,} of {len(rows):,} rows chosen."))
         drag(page, plot(page, "altitude_meters"), (0.3, 0.4), (0.6, 0.5))
         by_altitude = chosen_rows(page)
         kept = saved(page, "Save selection as CSV")
@@ -139,7 +136,7 @@ def test_a_brush_on_one_plot_moves_the_count_the_rows_and_the_others(browser, ad
         assert rows["altitude_meters"].between(low, high).sum() == by_altitude
         assert 0.1 * len(rows) < by_altitude < 0.6 * len(rows)
         drag(page, plot(page, "map"), (0.3, 0.2), (0.6, 0.7))
-        expect(page.locator(".chosen")).to_contain_text("an area of the map", timeout=SHORT)
+        expect(page.locator(".chosen")).to_contain_text("an area of the map")
         both = saved(page, "Save selection as CSV")
         assert 0 < len(both) == chosen_rows(page) < by_altitude
         assert both["altitude_meters"].between(low, high).all()
@@ -151,9 +148,7 @@ def test_a_brush_on_one_plot_moves_the_count_the_rows_and_the_others(browser, ad
         assert (inside & rows["altitude_meters"].between(low, high)).sum() == len(both)
         assert drawn(page) == (len(both), len(both), len(both))
         page.get_by_role("button", name="Clear selection").click()
-        expect(page.locator(".chosen")).to_have_text(
-            re.compile(f"{len(rows):,} of {len(rows):,} rows chosen."), timeout=SHORT
-        )
+        expect(page.locator(".chosen")).to_have_text(re.compile(f"{len(rows):,} of {len(rows):,} rows chosen."))
         assert drawn(page)[0] == rows["longitude"].notna().sum()
 
 
@@ -162,17 +157,17 @@ def test_a_range_is_typed_stands_in_the_address_and_is_there_again_for_whoever_o
     expected = int(rows["altitude_meters"].between(2_000, 9_000).sum())
     with watched(browser) as page:
         opened(page, address, "view=brush")
-        expect(page.locator(".chosen")).to_contain_text("rows chosen", timeout=SHORT)
+        expect(page.locator(".chosen")).to_contain_text("rows chosen")
         field = page.get_by_label("Altitude, m: from..to")
         field.focus()
         page.keyboard.type("9000..2000")
         page.keyboard.press("Enter")
-        expect(page.get_by_text("It has to be a range such as 2000..9000 (metres)")).to_be_visible(timeout=SHORT)
+        expect(page.get_by_text("It has to be a range such as 2000..9000 (metres)")).to_be_visible()
         expect(page.locator(".chosen")).to_contain_text(f"{len(rows):,} of {len(rows):,} rows chosen.")
         field.fill("2000..9000")
         page.keyboard.press("Enter")
         assert chosen_rows(page) == expected
-        page.wait_for_url(re.compile("brushed=altitude"), timeout=SHORT)
+        page.wait_for_url(re.compile("brushed=altitude"))
         assert len(saved(page, "Save selection as CSV")) == expected
         link = page.url
     with watched(browser) as page:
@@ -182,9 +177,9 @@ def test_a_range_is_typed_stands_in_the_address_and_is_there_again_for_whoever_o
         assert drawn(page)[1:] == (expected, expected)
         expect(page.get_by_label("Altitude, m: from..to")).to_have_value("2000..9000")
         page.get_by_role("button", name="Clear selection").click()
-        expect(page.locator(".chosen")).to_contain_text(f"{len(rows):,} of {len(rows):,} rows chosen.", timeout=SHORT)
+        expect(page.locator(".chosen")).to_contain_text(f"{len(rows):,} of {len(rows):,} rows chosen.")
         expect(page.get_by_label("Altitude, m: from..to")).to_have_value("")
-        page.wait_for_function("!location.search.includes('brushed')", timeout=SHORT)
+        page.wait_for_function("!location.search.includes('brushed')")
 
 
 def drawn(page: Page) -> tuple[int, int, int]:
@@ -216,11 +211,11 @@ def test_closed_pages_that_had_brushed_leave_nothing_behind(browser, address):
         with watched(browser) as page:
             opened(page, address, f"view={view}")
             if view == "brush":
-                expect(page.locator(".chosen")).to_contain_text("rows chosen", timeout=SHORT)
+                expect(page.locator(".chosen")).to_contain_text("rows chosen")
                 drag(page, plot(page, "altitude_meters"), (0.3, 0.4), (0.6, 0.5))
                 chosen_rows(page)
     with watched(browser) as page:
         page.goto(f"{address}?tab=control")
         settled(page)
         # The one that left last may still wait for the garbage collector.
-        expect(page.locator(".pages")).to_have_text(re.compile(r"^Pages open: [12]\s*$"), timeout=120_000)
+        expect(page.locator(".pages")).to_have_text(re.compile(r"^Pages open: [12]\s*$"))

@@ -42,7 +42,7 @@ def test_the_viewers_image_serves_a_lake_with_the_keys_it_finds(viewer, small_la
     told = {"CONTRAIL_LAKE": small_lake.root}
     run = ["env", "-i", "-C", viewer.place, *(f"{name}={value}" for name, value in (viewer.environment | told).items())]
     with started([*run, *command], {}, tmp_path / "log"):
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/_stcore/health"), 60, "the viewer is healthy")
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/_stcore/health"), 180, "the viewer is healthy")
         page = urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=10).read().decode()
         assert "<title>" in page
     program = (

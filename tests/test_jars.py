@@ -43,6 +43,15 @@ def fetcher(files: dict[str, str]) -> str:
     )
 
 
+def test_a_jvm_uses_the_archive_of_its_classes_where_there_is_one_and_writes_one_where_asked(tmp_path: Path):
+    assert jars.class_sharing("kafka", tmp_path) == []
+    kept = jars.class_archive("kafka", tmp_path)
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    assert jars.class_sharing("kafka", tmp_path) == [f"-XX:SharedArchiveFile={kept}"]
+    assert jars.class_sharing("kafka", tmp_path, tmp_path) == [f"-XX:ArchiveClassesAtExit={tmp_path}/kafka.jsa"]
+
+
 def test_java_home_decides_which_java_is_used(java_home: Path):
     program = install(java_home, "21.0.2")
     assert jars.java() == str(program)

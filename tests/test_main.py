@@ -58,7 +58,7 @@ def test_kills_in_the_middle_change_nothing_while_house_is_kept_every_three_seco
         assert f"driven by process {driver.pid}" in refused.stderr
         jvm = next(one for one in descendants(driver.pid).values() if "SparkSubmit" in " ".join(one.cmdline()))
         jvm.kill()
-        wait_until(lambda: published(tmp_path)["parts"]["silver"]["failures"] > 0, 30, "the dead JVM is noticed")
+        wait_until(lambda: published(tmp_path)["parts"]["silver"]["failures"] > 0, 180, "the dead JVM is noticed")
         before = taken(tmp_path, "silver")
         wait_until(lambda: taken(tmp_path, "silver") > before, 180, "silver goes on with another JVM")
         wait_until(lambda: bool(published(tmp_path)["maintenance"]), 180, "a round of housekeeping")

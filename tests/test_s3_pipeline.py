@@ -81,7 +81,7 @@ def test_kills_of_the_server_and_of_the_driver_change_nothing(tmp_path, recordin
     with started(slowly, environment, tmp_path / "log") as driver:
         wait_until(lambda: taken(lake, "flight_phase_counts") > 0, 150, "the first Gold batch")
         server.kill()
-        wait_until(lambda: "(failed)" in (tmp_path / "log").read_text(), 60, "the vanished S3 is noticed")
+        wait_until(lambda: "(failed)" in (tmp_path / "log").read_text(), 180, "the vanished S3 is noticed")
         server.start()
         before = taken(lake, "silver")
         wait_until(lambda: taken(lake, "silver") > before, 150, "silver goes on by itself")
@@ -137,7 +137,7 @@ def test_a_driver_that_slept_while_another_took_the_lake_writes_no_more(
         family = descendants(driver.pid)
         jvm = next(one for one in family.values() if "SparkSubmit" in " ".join(one.cmdline()))
         os.kill(driver.pid, signal.SIGSTOP)
-        wait_until(lambda: not jvm.is_running() or jvm.status() == "zombie", 60, "the sleeper's JVM is ended")
+        wait_until(lambda: not jvm.is_running() or jvm.status() == "zombie", 180, "the sleeper's JVM is ended")
         before = ops.read(lake, ops.STATUS)
         second = Lease(lake, LEASE_SECONDS, lambda: None)
         second.take()

@@ -27,7 +27,6 @@ from tests.browsing import TABS, open_tab, served, settled, watched
 from tests.raw_socket import answered, change, connected, document, event, models, new_session, send
 from tests.small_sky import START
 
-LONG, SHORT = 150_000, 30_000
 HOSTILE = "<img src=x onerror='window.broken=1'>"
 HOSTILE_IN = {"Map", "Alerts"}  # the views that show texts of the feed at once
 MARKERS = {
@@ -103,11 +102,11 @@ def test_garbage_on_a_websocket_disturbs_nobody(browser: Browser, quiet):
     with watched(browser) as page:
         page.goto(f"{quiet}?tab=control")
         settled(page)
-        expect(page.locator(".doing")).to_contain_text("stopped", timeout=SHORT)
+        expect(page.locator(".doing")).to_contain_text("stopped")
         raw_socket.run(throw_garbage(quiet), 240)
         # The other session is alive: what its user does reaches the server, and the answer comes back.
         open_tab(page, "Map")
-        expect(page).to_have_url(re.compile("tab=map"), timeout=SHORT)
+        expect(page).to_have_url(re.compile("tab=map"))
         page.reload()
         settled(page)
 
@@ -159,7 +158,7 @@ def test_an_address_puts_no_markup_into_the_page(browser: Browser, quiet):
     page = browser.new_page()
     for name in ("Live", "Explore"):
         page.goto(f"{quiet}?tab={name.lower()}&{search}")
-        expect(page.locator(".notice")).to_contain_text("onerror", timeout=LONG)
+        expect(page.locator(".notice")).to_contain_text("onerror")
         page.wait_for_timeout(1_000)
         assert page.evaluate("window.broken") is None, name
         assert page.evaluate(IMAGES) == 0, name
@@ -277,11 +276,11 @@ def test_no_secret_is_written_or_shown_and_no_text_of_the_feed_becomes_markup(br
         with browser.new_page(viewport={"width": 1440, "height": 900}) as page:
             page.goto(f"{address}?range=6h")
             settled(page)
-            expect(page.locator(".figure-active_flights")).to_have_text(re.compile(r"^[\d,]+\s*$"), timeout=LONG)
+            expect(page.locator(".figure-active_flights")).to_have_text(re.compile(r"^[\d,]+\s*$"))
             for name in TABS:
                 open_tab(page, name)
                 if name in HOSTILE_IN:
-                    page.wait_for_function(f"({TEXT})().includes('onerror')", timeout=LONG)
+                    page.wait_for_function(f"({TEXT})().includes('onerror')")
                 else:
                     page.wait_for_timeout(3_000)
                 pages.append(page.evaluate(TEXT))

@@ -14,7 +14,6 @@ from pipeline.tables import Lake
 from tests.browsing import barriers, open_tab, served, settled, watched
 from tests.sign_in_provider import provider
 
-SHORT = 30_000
 RIGHTS = {"CONTRAIL_OPERATORS": "olga", "CONTRAIL_AUTOSTART": "no", "PANEL_COOKIE_SECRET": "for-this-test-alone"}
 
 
@@ -47,11 +46,11 @@ def test_the_pages_of_signing_in_and_out_are_contrails_own_say_what_is_wrong_and
             page.get_by_label("Password").fill(password)
             page.get_by_role("button", name="Sign in").click()
             if password == "wrong":
-                expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.", timeout=SHORT)
+                expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
                 assert not barriers(page)
                 assert page.evaluate("document.documentElement.scrollWidth") <= 390
         settled(page)
-        expect(page.get_by_role("tab", name="Live")).to_be_visible(timeout=SHORT)
+        expect(page.get_by_role("tab", name="Live")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.get_by_role("link", name=f"Sign out {name}").click()
         expect(page.get_by_role("heading")).to_have_text("You are signed out")
@@ -65,7 +64,7 @@ def test_a_name_is_shown_as_it_is_and_one_signs_out_where_the_server_was_told_to
     options = ("--basic-auth", str(users_file(tmp_path, {name: "look"})), "--logout-endpoint", "/bye/now")
 
     def look_and_leave(page: Page) -> None:
-        expect(page.get_by_text(f"{name} may look; operators act.")).to_be_visible(timeout=SHORT)
+        expect(page.get_by_text(f"{name} may look; operators act.")).to_be_visible()
         page.get_by_role("link", name=f"Sign out {name}").click()
         expect(page.get_by_role("heading")).to_have_text("You are signed out")
         assert page.url.endswith("/bye/now")
@@ -107,18 +106,18 @@ def signed_in(browser: Browser, address: str, answers: dict[str, str], do: Calla
 
 def expect_refusal(page: Page, folder: Path) -> None:
     start = page.get_by_role("button", name="Start all", exact=True)
-    expect(start).to_be_disabled(timeout=SHORT)
+    expect(start).to_be_disabled()
     expect(page.get_by_text("vera may look; operators act.")).to_be_visible()
     # What a page forbids, a browser can allow itself: the server is what refuses.
     page.evaluate(
         "for (const model of Bokeh.documents[0].all_models) if (model.disabled === true) model.disabled = false"
     )
-    expect(start).to_be_enabled(timeout=SHORT)
+    expect(start).to_be_enabled()
     start.click()
-    expect(page.locator(".told")).to_contain_text("vera may look but not act", timeout=SHORT)
+    expect(page.locator(".told")).to_contain_text("vera may look but not act")
     assert ops.actions(Lake(str(folder / "lake")), 1)[0]["outcome"].startswith("refused")
     expect(page.locator(".doing")).to_contain_text("stopped")
 
 
 def expect_allowed(page: Page) -> None:
-    expect(page.get_by_role("button", name="Start all", exact=True)).to_be_enabled(timeout=SHORT)
+    expect(page.get_by_role("button", name="Start all", exact=True)).to_be_enabled()

@@ -6,6 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+
+from pipeline import jars
+from pipeline import spark as engine
+from pipeline.settings import load
+
 LOST_AT_ITS_START = """
 import sys
 from pathlib import Path
@@ -30,3 +36,9 @@ def test_a_jvm_that_died_before_the_session_was_there_is_replaced(tmp_path: Path
         [sys.executable, "-c", LOST_AT_ITS_START, str(tmp_path)], capture_output=True, text=True, timeout=120
     )
     assert told.stdout.split() == ["True", "7"], told.stderr
+
+
+def test_spark_starts_from_its_archive_of_classes(spark):
+    kept = jars.class_archive("spark", load({}).cache_folder)
+    assert kept.exists(), "`python -m pipeline.archive` makes it"
+    assert str(kept) in {one.path for one in psutil.Process(engine.jvm_process()).memory_maps()}

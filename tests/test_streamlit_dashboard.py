@@ -27,7 +27,7 @@ from pipeline.settings import load
 from pipeline.tables import ANOMALY_ALERTS, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake, lake_of
 from streamlit_dashboard import charts, view
 from streamlit_dashboard.view import Desk, changes
-from tests.browsing import FLAGS, ROOT, chromium, watched
+from tests.browsing import FLAGS, PATIENCE_MS, ROOT, chromium, watched
 from tests.small_lake import NOON, alert, flight, phase, put
 
 PAGE = ROOT / "streamlit_dashboard" / "app.py"
@@ -234,7 +234,7 @@ def served(lake: Lake, log: Path) -> Iterator[tuple[str, int]]:
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "streamlit", "run", str(PAGE), "--server.port", str(port)]
     with started(command, {"CONTRAIL_LAKE": lake.root}, log) as server:
-        wait_until(lambda: answers(address), 60, "the viewer answers")
+        wait_until(lambda: answers(address), 180, "the viewer answers")
         yield address, server.pid
 
 
@@ -244,11 +244,11 @@ def test_the_page_follows_the_lake_without_a_reload_and_asks_no_other_host(sky, 
         with watched(browser) as page:
             page.goto(address)
             active = page.get_by_test_id("stMetric").first
-            expect(active).to_contain_text("10", timeout=60_000)
-            expect(page.get_by_test_id("stPlotlyChart")).to_have_count(5, timeout=30_000)
+            expect(active).to_contain_text("10", timeout=PATIENCE_MS)
+            expect(page.get_by_test_id("stPlotlyChart")).to_have_count(5, timeout=PATIENCE_MS)
             put(sky, FLIGHTS_ML, flight(620, "ffffff"), flight(680, "000000"))
             put(sky, FLIGHT_PHASE_COUNTS, *(phase(11, name, 5) for name in PHASES))
-            expect(active).to_contain_text("12", timeout=60_000)
+            expect(active).to_contain_text("12", timeout=PATIENCE_MS)
         browser.close()
 
 
