@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import os
@@ -31,8 +32,7 @@ def java() -> str:
     cure = f"Install a JDK {OLDEST_JAVA} or newer (Debian: `apt-get install openjdk-17-jre-headless`) or set JAVA_HOME to one."
     if not program or not os.access(program, os.X_OK):
         raise JavaError(f"No Java was found{f' in JAVA_HOME={home}' if home else ''}. {cure}")
-    told = subprocess.run([program, "-version"], capture_output=True, text=True).stderr
-    version = re.search(r'version "(\d+)', told)
+    version = re.search(r'version "(\d+)', _told(program, "-version").stderr)
     if not version or int(version[1]) < OLDEST_JAVA:
         raise JavaError(
             f"{program} is Java {version[1] if version else 'of an unknown version'}, which is too old. {cure}"
@@ -62,8 +62,8 @@ def folder(part: str, cache: Path) -> Path:
 def class_archive(part: str, cache: Path) -> Path:
     """Where the JVM finds a part's classes already parsed and verified: a file for each Java and class path."""
     # Not `-version`, whose output also tells of options that Java took from the environment: they change neither classes nor their place.
-    told = subprocess.run([java(), "--version"], capture_output=True).stdout + str(_pyspark()).encode()
-    return folder(part, cache).parent / f"classes-{zlib.crc32(told):08x}.jsa"
+    told = _told(java(), "--version").stdout + str(_pyspark())
+    return folder(part, cache).parent / f"classes-{zlib.crc32(told.encode()):08x}.jsa"
 
 
 def class_sharing(part: str, cache: Path, into: Path | None = None) -> list[str]:
@@ -82,6 +82,12 @@ def checksums() -> dict[str, dict[str, str]]:
         part, _, name = path.partition("/")
         listed[part][name] = digest
     return listed
+
+
+@functools.cache
+def _told(program: str, asked: str) -> subprocess.CompletedProcess[str]:
+    """What a Java tells of itself: asked once, for each answer takes a JVM."""
+    return subprocess.run([program, asked], capture_output=True, text=True)
 
 
 def _fetch(part: str, wanted: dict[str, str], into: Path, say: Progress) -> None:
