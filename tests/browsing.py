@@ -38,7 +38,7 @@ def served(folder: Path, environment: dict[str, str], *options: str) -> Iterator
     command = [sys.executable, "-m", "panel", "serve", str(ROOT / "app"), "--address", "127.0.0.1", "--port", str(port)]
     command += options
     with started(command, {"CONTRAIL_DATA": str(folder), **environment}, folder / "log") as server:
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/app"), 150, "the page answers")
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/app"), 300, "the page answers")
         yield f"http://127.0.0.1:{port}/app"
         family = descendants(server.pid)
         server.terminate()

@@ -65,7 +65,7 @@ def secure_broker(folder: Path) -> Iterator[SecureBroker]:
     format_ = [*java, "kafka.tools.StorageTool", "format", "-t", "c" + "A" * 21, "-c", str(written), *users]
     subprocess.run(format_, check=True, capture_output=True)
     with started([*java, "kafka.Kafka", str(written)], {}, folder / "broker.log"):
-        wait_until(lambda: is_open(made.ports["SASL_SSL"]), 180, "the secured Kafka listens")
+        wait_until(lambda: is_open(made.ports["SASL_SSL"]), 300, "the secured Kafka listens")
         yield made
 
 

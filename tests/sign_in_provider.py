@@ -17,7 +17,7 @@ def provider(folder: Path) -> Iterator[dict[str, str]]:
     address = f"http://127.0.0.1:{(port := free_port())}"
     command = [sys.executable, "-m", "oidc_provider_mock", "--host", "127.0.0.1", "--port", str(port)]
     with started(command, {}, folder / "provider.log"):
-        wait_until(lambda: answers(f"{address}/.well-known/openid-configuration"), 180, "the sign-in provider answers")
+        wait_until(lambda: answers(f"{address}/.well-known/openid-configuration"), 300, "the sign-in provider answers")
         yield {
             "PANEL_OAUTH_AUTHORIZE_URL": f"{address}/oauth2/authorize",
             "PANEL_OAUTH_TOKEN_URL": f"{address}/oauth2/token",

@@ -20,7 +20,7 @@ from pipeline.drill.s3_server import S3Server
 from pipeline.lease import LOCK
 from pipeline.settings import load
 
-SOON = 30.0
+SOON = 120
 
 
 @pytest.fixture

@@ -42,11 +42,11 @@ def test_the_viewers_image_serves_a_lake_with_the_keys_it_finds(viewer, small_la
     told = {"CONTRAIL_LAKE": small_lake.root}
     run = ["env", "-i", "-C", viewer.place, *(f"{name}={value}" for name, value in (viewer.environment | told).items())]
     with started([*run, *command], {}, tmp_path / "log"):
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/_stcore/health"), 180, "the viewer is healthy")
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/_stcore/health"), 300, "the viewer is healthy")
         page = urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=10).read().decode()
         assert "<title>" in page
     program = (
-        "from streamlit.testing.v1 import AppTest; page = AppTest.from_file('streamlit_dashboard/app.py', default_timeout=60).run(); "
+        "from streamlit.testing.v1 import AppTest; page = AppTest.from_file('streamlit_dashboard/app.py', default_timeout=180).run(); "
         "assert not page.exception; print([one.value for one in page.metric][0])"
     )
     python = str(viewer.root / "opt" / "venv" / "bin" / "python")

@@ -52,20 +52,20 @@ def test_kills_in_the_middle_change_nothing_while_house_is_kept_every_three_seco
     environment = {"CONTRAIL_DATA": str(tmp_path / "data"), "CONTRAIL_MAINTENANCE_MINUTES": "0.05"}
     slowly = contrail("run", "--source", "replay", "--file", str(recording), "--speed", "30")
     with started(slowly, environment, tmp_path / "log") as driver:
-        wait_until(lambda: taken(tmp_path, "silver") > 0, 180, "silver's first batch")
+        wait_until(lambda: taken(tmp_path, "silver") > 0, 300, "silver's first batch")
         refused = call(tmp_path, "run", "--source", "replay", "--file", str(recording))
         assert refused.returncode == 1
         assert f"driven by process {driver.pid}" in refused.stderr
         jvm = next(one for one in descendants(driver.pid).values() if "SparkSubmit" in " ".join(one.cmdline()))
         jvm.kill()
-        wait_until(lambda: published(tmp_path)["parts"]["silver"]["failures"] > 0, 180, "the dead JVM is noticed")
+        wait_until(lambda: published(tmp_path)["parts"]["silver"]["failures"] > 0, 300, "the dead JVM is noticed")
         before = taken(tmp_path, "silver")
-        wait_until(lambda: taken(tmp_path, "silver") > before, 180, "silver goes on with another JVM")
-        wait_until(lambda: bool(published(tmp_path)["maintenance"]), 180, "a round of housekeeping")
+        wait_until(lambda: taken(tmp_path, "silver") > before, 300, "silver goes on with another JVM")
+        wait_until(lambda: bool(published(tmp_path)["maintenance"]), 300, "a round of housekeeping")
         family = list(descendants(driver.pid).values())
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
-        _, alive = psutil.wait_procs(family, timeout=30)
+        _, alive = psutil.wait_procs(family, timeout=120)
         assert not alive
     ran = call(tmp_path, "run", "--source", "replay", "--file", str(recording), "--speed", "0", "--exit-when-done")
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -84,11 +84,11 @@ def test_kills_in_the_middle_change_nothing_while_house_is_kept_every_three_seco
 def test_an_interrupt_stops_everything_in_order(tmp_path):
     environment = {"CONTRAIL_DATA": str(tmp_path / "data"), "CONTRAIL_AIRCRAFT": "50", "CONTRAIL_INTERVAL": "1"}
     with started(contrail("run"), environment, tmp_path / "log") as driver:
-        wait_until(lambda: taken(tmp_path, "flight_phase_counts") > 0, 120, "the first Gold batch")
+        wait_until(lambda: taken(tmp_path, "flight_phase_counts") > 0, 300, "the first Gold batch")
         family = list(descendants(driver.pid).values())
         driver.send_signal(signal.SIGINT)
-        assert driver.wait(40) == 0
-        _, alive = psutil.wait_procs(family, timeout=5)
+        assert driver.wait(120) == 0
+        _, alive = psutil.wait_procs(family, timeout=120)
         assert not alive
     assert published(tmp_path)["doing"] == "stopped"
 

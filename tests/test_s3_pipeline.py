@@ -79,19 +79,19 @@ def test_kills_of_the_server_and_of_the_driver_change_nothing(tmp_path, recordin
     }
     slowly = contrail("run", "--source", "replay", "--file", str(recording), "--speed", "12")
     with started(slowly, environment, tmp_path / "log") as driver:
-        wait_until(lambda: taken(lake, "flight_phase_counts") > 0, 150, "the first Gold batch")
+        wait_until(lambda: taken(lake, "flight_phase_counts") > 0, 300, "the first Gold batch")
         server.kill()
-        wait_until(lambda: "(failed)" in (tmp_path / "log").read_text(), 180, "the vanished S3 is noticed")
+        wait_until(lambda: "(failed)" in (tmp_path / "log").read_text(), 300, "the vanished S3 is noticed")
         server.start()
         before = taken(lake, "silver")
-        wait_until(lambda: taken(lake, "silver") > before, 150, "silver goes on by itself")
+        wait_until(lambda: taken(lake, "silver") > before, 300, "silver goes on by itself")
         refused = call(environment, tmp_path, "run", "--source", "replay", "--file", str(recording))
         assert refused.returncode == 1
         assert f"driven by process {driver.pid}" in refused.stderr
         family = list(descendants(driver.pid).values())
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
-        _, alive = psutil.wait_procs(family, timeout=30)
+        _, alive = psutil.wait_procs(family, timeout=120)
         assert not alive
     resets.reset(lake, "anomaly_alerts")
     again = ("run", "--source", "replay", "--file", str(recording), "--speed", "0", "--exit-when-done")
@@ -133,18 +133,18 @@ def test_a_driver_that_slept_while_another_took_the_lake_writes_no_more(
     }
     slowly = contrail("run", "--source", "replay", "--file", str(recording), "--speed", "12")
     with started(slowly, environment, tmp_path / "log") as driver:
-        wait_until(lambda: taken(lake, "flight_phase_counts") > 0, 150, "the first Gold batch")
+        wait_until(lambda: taken(lake, "flight_phase_counts") > 0, 300, "the first Gold batch")
         family = descendants(driver.pid)
         jvm = next(one for one in family.values() if "SparkSubmit" in " ".join(one.cmdline()))
         os.kill(driver.pid, signal.SIGSTOP)
-        wait_until(lambda: not jvm.is_running() or jvm.status() == "zombie", 180, "the sleeper's JVM is ended")
+        wait_until(lambda: not jvm.is_running() or jvm.status() == "zombie", 300, "the sleeper's JVM is ended")
         before = ops.read(lake, ops.STATUS)
         second = Lease(lake, LEASE_SECONDS, lambda: None)
         second.take()
         os.kill(driver.pid, signal.SIGCONT)
-        assert driver.wait(40) == 1, (tmp_path / "log").read_text()
+        assert driver.wait(120) == 1, (tmp_path / "log").read_text()
         assert f"taken over while this driver was silent, by process {os.getpid()}" in (tmp_path / "log").read_text()
-        _, alive = psutil.wait_procs(list(family.values()), timeout=30)
+        _, alive = psutil.wait_procs(list(family.values()), timeout=120)
         assert not alive
         assert second.certain()
         assert ops.read(lake, ops.STATUS) == before
