@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import uuid
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 from pyspark.sql import SparkSession
@@ -16,6 +18,7 @@ from pyspark.sql import SparkSession
 from pipeline import ops
 from pipeline import spark as engine
 from pipeline.broker import Broker, create_topic
+from pipeline.drill.processes import NotInTime, wait_until
 from pipeline.drill.s3_server import S3Server, program
 from pipeline.graph import stages
 from pipeline.producer import Producer
@@ -24,7 +27,7 @@ from pipeline.sources import Answer
 from pipeline.sources.replay import recorded as replayed
 from pipeline.sources.simulator import Sky
 from pipeline.tables import Lake, lake_of
-from tests.browsing import FLAGS, PATIENCE_MS, chromium
+from tests.browsing import FLAGS, PATIENCE_MS, alive, chromium
 from tests.small_sky import recorded
 
 # Modules of minutes, whose streams are other processes: none of them may be what one worker still does when the other has ended.
@@ -34,9 +37,17 @@ RECORDINGS = Path(__file__).parents[2] / "shared" / "data"
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Whoever ends a run early, as CI does when time is up, ends what its tests have started too."""
+    """Whoever ends a run early, as CI does when time is up, ends what its tests have started too; its workers first."""
+    shared = session.config.getoption("numprocesses", None)
 
     def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        workers = psutil.Process().children() if shared else []
+        started = [one for worker in workers for one in worker.children(recursive=True)]
+        for worker in workers:
+            worker.terminate()
+        with contextlib.suppress(NotInTime):
+            wait_until(lambda: not any(alive(one) for one in started), 120, "what the workers have started has ended")
         session.shouldstop = "ended by SIGTERM"  # where a library swallows the exception, after the test in hand
         pytest.exit("ended by SIGTERM")
 
