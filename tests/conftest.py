@@ -59,6 +59,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two workers share a run by modules: all that need the Spark session go to one of them, and long modules begin first."""
     modules = {item.path.stem: item for item in items}
     on_session = {item.path.stem for item in items if "spark" in getattr(item, "fixturenames", ())}
+    on_session |= {"test_figures"} & modules.keys()  # its fixture asks for the session only when it runs
     order = {name: place for place, name in enumerate([*sorted(on_session), *LONG, *sorted(modules)][::-1])}
     items.sort(key=lambda item: -order[item.path.stem])
     for item in items:

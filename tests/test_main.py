@@ -50,7 +50,7 @@ def test_a_recording_goes_all_the_way_and_every_row_is_accounted_for(tmp_path, r
 
 def test_kills_in_the_middle_change_nothing_while_house_is_kept_every_three_seconds(tmp_path, recording):
     environment = {"CONTRAIL_DATA": str(tmp_path / "data"), "CONTRAIL_MAINTENANCE_MINUTES": "0.05"}
-    slowly = contrail("run", "--source", "replay", "--file", str(recording), "--speed", "30")
+    slowly = contrail("run", "--source", "replay", "--file", str(recording), "--speed", "6")
     with started(slowly, environment, tmp_path / "log") as driver:
         wait_until(lambda: taken(tmp_path, "silver") > 0, 300, "silver's first batch")
         refused = call(tmp_path, "run", "--source", "replay", "--file", str(recording))

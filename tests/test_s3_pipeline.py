@@ -77,7 +77,7 @@ def test_kills_of_the_server_and_of_the_driver_change_nothing(tmp_path, recordin
         "CONTRAIL_S3_CREATE_BUCKET": "yes",
         "CONTRAIL_LEASE_SECONDS": str(LEASE_SECONDS),
     }
-    slowly = contrail("run", "--source", "replay", "--file", str(recording), "--speed", "12")
+    slowly = contrail("run", "--source", "replay", "--file", str(recording), "--speed", "4")
     with started(slowly, environment, tmp_path / "log") as driver:
         wait_until(lambda: taken(lake, "flight_phase_counts") > 0, 300, "the first Gold batch")
         server.kill()
@@ -131,7 +131,7 @@ def test_a_driver_that_slept_while_another_took_the_lake_writes_no_more(
         "AWS_REGION": "us-east-1",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": keys_endpoint,
     }
-    slowly = contrail("run", "--source", "replay", "--file", str(recording), "--speed", "12")
+    slowly = contrail("run", "--source", "replay", "--file", str(recording), "--speed", "4")
     with started(slowly, environment, tmp_path / "log") as driver:
         wait_until(lambda: taken(lake, "flight_phase_counts") > 0, 300, "the first Gold batch")
         family = descendants(driver.pid)
