@@ -32,7 +32,7 @@ from tests.small_sky import recorded
 
 # Modules of minutes, whose streams are other processes: none of them may be what one worker still does when the other has ended.
 LONG = ["test_app", "test_drill", "test_s3_pipeline", "test_main", "test_explore_page", "test_security", "test_sign_in",
-        "test_cluster", "test_soak", "test_agreement", "test_streamlit_dashboard"]  # fmt: skip
+        "test_cluster", "test_soak", "test_streamlit_dashboard"]  # fmt: skip
 RECORDINGS = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -57,11 +57,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two workers share a run by modules: all that need the Spark session go to one of them, and long modules begin first."""
-    modules = {item.path.stem: item for item in items}
+    modules = {item.path.stem for item in items}
     on_session = {item.path.stem for item in items if "spark" in getattr(item, "fixturenames", ())}
-    on_session |= {"test_figures"} & modules.keys()  # its fixture asks for the session only when it runs
-    order = {name: place for place, name in enumerate([*sorted(on_session), *LONG, *sorted(modules)][::-1])}
-    items.sort(key=lambda item: -order[item.path.stem])
+    on_session |= {"test_figures"} & modules  # its fixture asks for the session only when it runs
+    order = [*sorted(on_session), *LONG, *sorted(modules)]
+    items.sort(key=lambda item: order.index(item.path.stem))
     for item in items:
         group = "session" if item.path.stem in on_session else item.path.stem
         item.add_marker(pytest.mark.xdist_group(group))
