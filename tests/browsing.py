@@ -42,7 +42,7 @@ def served(folder: Path, environment: dict[str, str], *options: str) -> Iterator
         yield f"http://127.0.0.1:{port}/app"
         family = descendants(server.pid)
         server.terminate()
-        server.wait(120)
+        server.wait(40)
         assert not [one for one in family.values() if alive(one)]
 
 

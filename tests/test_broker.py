@@ -79,7 +79,7 @@ def test_a_broker_ends_with_its_driver_also_when_that_is_killed(tmp_path: Path):
     finally:
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
-    _, alive = psutil.wait_procs(processes, timeout=120)
+    _, alive = psutil.wait_procs(processes, timeout=20)
     assert not alive
 
 

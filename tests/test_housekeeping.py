@@ -71,13 +71,13 @@ def test_a_feed_waits_while_the_budget_is_used_up_and_goes_on_when_there_is_room
     driver.open()
     try:
         driver.start(FEED)
-        wait_until(lambda: feed(driver)["state"] == "running", 300, "the feed runs")
+        wait_until(lambda: feed(driver)["state"] == "running", 60, "the feed runs")
         large.write_bytes(b"x" * 60_000_000)
-        wait_until(lambda: feed(driver)["state"] == "failed", 300, "the feed stops")
+        wait_until(lambda: feed(driver)["state"] == "failed", 60, "the feed stops")
         time.sleep(3 * BEAT_SECONDS)
         assert "CONTRAIL_DISK_BUDGET_GB" in feed(driver)["cause"], "the cause stays while it waits"
         large.unlink()
-        wait_until(lambda: feed(driver)["state"] == "running", 300, "the feed goes on")
+        wait_until(lambda: feed(driver)["state"] == "running", 60, "the feed goes on")
     finally:
         driver.close()
 

@@ -20,7 +20,7 @@ from pipeline.drill.s3_server import S3Server
 from pipeline.lease import LOCK
 from pipeline.settings import load
 
-SOON = 120
+SOON = 30.0
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_the_viewers_image_serves_a_lake_with_the_keys_it_finds(viewer, small_la
         page = urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=10).read().decode()
         assert "<title>" in page
     program = (
-        "from streamlit.testing.v1 import AppTest; page = AppTest.from_file('streamlit_dashboard/app.py', default_timeout=180).run(); "
+        "from streamlit.testing.v1 import AppTest; page = AppTest.from_file('streamlit_dashboard/app.py', default_timeout=60).run(); "
         "assert not page.exception; print([one.value for one in page.metric][0])"
     )
     python = str(viewer.root / "opt" / "venv" / "bin" / "python")

@@ -96,7 +96,7 @@ def test_the_feed_process_signs_in_too_and_its_command_line_does_not_show_how(se
     try:
         assert feed._process is not None
         assert PASSWORD not in Path(f"/proc/{feed._process.pid}/cmdline").read_text()
-        wait_until(lambda: feed.report().get("messages", 0) >= 20, 300, "the feed has sent")
+        wait_until(lambda: feed.report().get("messages", 0) >= 20, 60, "the feed has sent")
     finally:
         feed.stop(20)
     assert not [text for text in written(tmp_path) if PASSWORD in text]

@@ -58,14 +58,14 @@ def test_kills_in_the_middle_change_nothing_while_house_is_kept_every_three_seco
         assert f"driven by process {driver.pid}" in refused.stderr
         jvm = next(one for one in descendants(driver.pid).values() if "SparkSubmit" in " ".join(one.cmdline()))
         jvm.kill()
-        wait_until(lambda: published(tmp_path)["parts"]["silver"]["failures"] > 0, 300, "the dead JVM is noticed")
+        wait_until(lambda: published(tmp_path)["parts"]["silver"]["failures"] > 0, 30, "the dead JVM is noticed")
         before = taken(tmp_path, "silver")
         wait_until(lambda: taken(tmp_path, "silver") > before, 300, "silver goes on with another JVM")
         wait_until(lambda: bool(published(tmp_path)["maintenance"]), 300, "a round of housekeeping")
         family = list(descendants(driver.pid).values())
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
-        _, alive = psutil.wait_procs(family, timeout=120)
+        _, alive = psutil.wait_procs(family, timeout=30)
         assert not alive
     ran = call(tmp_path, "run", "--source", "replay", "--file", str(recording), "--speed", "0", "--exit-when-done")
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -87,8 +87,8 @@ def test_an_interrupt_stops_everything_in_order(tmp_path):
         wait_until(lambda: taken(tmp_path, "flight_phase_counts") > 0, 300, "the first Gold batch")
         family = list(descendants(driver.pid).values())
         driver.send_signal(signal.SIGINT)
-        assert driver.wait(120) == 0
-        _, alive = psutil.wait_procs(family, timeout=120)
+        assert driver.wait(40) == 0
+        _, alive = psutil.wait_procs(family, timeout=5)
         assert not alive
     assert published(tmp_path)["doing"] == "stopped"
 

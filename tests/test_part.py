@@ -30,7 +30,7 @@ def test_a_stream_that_always_has_more_to_take_stops_after_the_batch_in_hand(spa
     part.run(batches.option("checkpointLocation", str(place)).start())
     query = part.query
     assert query is not None
-    wait_until(lambda: finished(place) >= 2, 300, "a few batches")
+    wait_until(lambda: finished(place) >= 2, 60, "a few batches")
     asked_at: list[int] = []
     part.stop_query(lambda: asked_at.append(finished(place)))
     assert not query.isActive

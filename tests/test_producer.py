@@ -116,7 +116,7 @@ def test_a_feed_ends_with_its_driver_although_the_drivers_kafka_died_with_it(tmp
         broker.start()
         create_topic(broker.servers, "state-vectors", 1)
         feed.start(broker.servers)
-        wait_until(lambda: feed.report().get("answers", 0) > 1, 300, "the feed sends")
+        wait_until(lambda: feed.report().get("answers", 0) > 1, 60, "the feed sends")
         broker.kill()
         time.sleep(3)  # an answer waits for Kafka now
         assert feed.ended() is None

@@ -81,7 +81,7 @@ def test_kills_of_the_server_and_of_the_driver_change_nothing(tmp_path, recordin
     with started(slowly, environment, tmp_path / "log") as driver:
         wait_until(lambda: taken(lake, "flight_phase_counts") > 0, 300, "the first Gold batch")
         server.kill()
-        wait_until(lambda: "(failed)" in (tmp_path / "log").read_text(), 300, "the vanished S3 is noticed")
+        wait_until(lambda: "(failed)" in (tmp_path / "log").read_text(), 60, "the vanished S3 is noticed")
         server.start()
         before = taken(lake, "silver")
         wait_until(lambda: taken(lake, "silver") > before, 300, "silver goes on by itself")
@@ -91,7 +91,7 @@ def test_kills_of_the_server_and_of_the_driver_change_nothing(tmp_path, recordin
         family = list(descendants(driver.pid).values())
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
-        _, alive = psutil.wait_procs(family, timeout=120)
+        _, alive = psutil.wait_procs(family, timeout=30)
         assert not alive
     resets.reset(lake, "anomaly_alerts")
     again = ("run", "--source", "replay", "--file", str(recording), "--speed", "0", "--exit-when-done")
@@ -137,14 +137,14 @@ def test_a_driver_that_slept_while_another_took_the_lake_writes_no_more(
         family = descendants(driver.pid)
         jvm = next(one for one in family.values() if "SparkSubmit" in " ".join(one.cmdline()))
         os.kill(driver.pid, signal.SIGSTOP)
-        wait_until(lambda: not jvm.is_running() or jvm.status() == "zombie", 300, "the sleeper's JVM is ended")
+        wait_until(lambda: not jvm.is_running() or jvm.status() == "zombie", 60, "the sleeper's JVM is ended")
         before = ops.read(lake, ops.STATUS)
         second = Lease(lake, LEASE_SECONDS, lambda: None)
         second.take()
         os.kill(driver.pid, signal.SIGCONT)
-        assert driver.wait(120) == 1, (tmp_path / "log").read_text()
+        assert driver.wait(40) == 1, (tmp_path / "log").read_text()
         assert f"taken over while this driver was silent, by process {os.getpid()}" in (tmp_path / "log").read_text()
-        _, alive = psutil.wait_procs(list(family.values()), timeout=120)
+        _, alive = psutil.wait_procs(list(family.values()), timeout=30)
         assert not alive
         assert second.certain()
         assert ops.read(lake, ops.STATUS) == before

@@ -130,7 +130,7 @@ def test_a_kill_in_the_middle_changes_nothing(tmp_path: Path, spark, with_model)
     with started(contrail("run"), as_environment(quick), log) as driver:
         wait_until(lambda: scored(lake, driver.pid) > 0, 300, "rows scored after the kill")
         driver.send_signal(signal.SIGINT)
-        assert driver.wait(120) == 0
+        assert driver.wait(60) == 0
     take_all(spark, quick, lake, ["bronze", "silver", "phase_predictions"])
     begun = (ops.read(lake, ops.CHECKPOINTS) or {})["begun"]["phase_predictions.0"]
     earlier = set(keys(lake, FLIGHTS_ML, begun - 1)) if begun else set()

@@ -213,7 +213,7 @@ def test_what_went_wrong_is_published_before_the_feed_waits(server, settings, tm
     feed = threading.Thread(target=run, args=(changed, status, stop))
     feed.start()
     try:
-        wait_until(lambda: status.path.exists() and "403" in status.path.read_text(), 300, "the trouble is told")
+        wait_until(lambda: status.path.exists() and "403" in status.path.read_text(), 20, "the trouble is told")
     finally:
         stop.set()
         feed.join()

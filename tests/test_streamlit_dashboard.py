@@ -53,7 +53,7 @@ def sky(small_lake: Lake) -> Lake:
 
 def shown(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("CONTRAIL_LAKE", lake.root)
-    page = AppTest.from_file(str(PAGE), default_timeout=180).run()
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
     assert not page.exception
     return page
 
@@ -92,7 +92,7 @@ def test_its_alerts_follow_the_threshold_of_the_sidebar(sky, monkeypatch):
 def test_a_lake_on_s3_that_is_empty_or_cannot_be_read_is_a_sentence(s3_server, bucket, monkeypatch, change, words):
     for name, value in (s3_server.environment(bucket) | change).items():
         monkeypatch.setenv(name, value)
-    page = AppTest.from_file(str(PAGE), default_timeout=180).run()
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
     assert not page.exception
     assert words in "".join(one.value for one in [*page.main.error, *page.main.info])
     sidebar_words = "no pipeline has run here" if not change else "not known while the lake cannot be read"
@@ -262,10 +262,10 @@ def test_on_more_than_loopback_it_shows_the_cure_unless_it_may_be_open(sky, monk
     monkeypatch.setenv("CONTRAIL_LAKE", sky.root)
     config.set_option("server.address", address or None)
     try:
-        page = AppTest.from_file(str(PAGE), default_timeout=180).run()
+        page = AppTest.from_file(str(PAGE), default_timeout=60).run()
         assert not page.metric
         assert "--server.address 127.0.0.1" in page.error[0].value
         monkeypatch.setenv("CONTRAIL_VIEWER_OPEN", "yes")
-        assert AppTest.from_file(str(PAGE), default_timeout=180).run().metric
+        assert AppTest.from_file(str(PAGE), default_timeout=60).run().metric
     finally:
         config.set_option("server.address", "127.0.0.1")

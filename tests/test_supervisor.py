@@ -10,7 +10,7 @@ from pipeline.drill.processes import wait_until
 from pipeline.errors import StreamError
 from pipeline.supervisor import Supervisor
 
-SOON = 120
+SOON = 20.0
 
 
 def told_at(lake) -> float:
