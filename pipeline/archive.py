@@ -18,14 +18,13 @@ from pipeline.graph import STREAMS
 from pipeline.settings import Settings, load
 from pipeline.supervisor import FEED, Supervisor
 
-PARTS = ("spark", "kafka")
 LONGEST_SECONDS = 180.0
 WRITING_SECONDS = 120.0
 
 
 def make(settings: Settings) -> None:
     """Write the archives unless they are there. Without them everything works, only slower at the start."""
-    targets = {part: jars.class_archive(part, settings.cache_folder) for part in PARTS}
+    targets = {part: jars.class_archive(part, settings.cache_folder) for part in jars.EMBEDDED}
     if all(target.exists() for target in targets.values()):
         return
     print("Preparing a quick start of Spark and Kafka (once)", flush=True)

@@ -21,7 +21,8 @@ from pipeline.errors import JarError, JavaError, exit_code
 from pipeline.settings import java_home, load
 
 OLDEST_JAVA = 17
-PARTS = ("spark", "kafka", "s3")
+EMBEDDED = ("spark", "kafka")  # what the stack on one machine needs
+PARTS = (*EMBEDDED, "s3")
 Progress = Callable[[str], None]
 
 
@@ -68,9 +69,9 @@ def class_archive(part: str, cache: Path) -> Path:
 
 def class_sharing(part: str, cache: Path, into: Path | None = None) -> list[str]:
     """The JVM's options for its archive of classes: to use the one that is there, or to write one in the folder `into` when it ends."""
-    kept = class_archive(part, cache)
     if into is not None:
         return [f"-XX:ArchiveClassesAtExit={into / part}.jsa"]
+    kept = class_archive(part, cache)
     return [f"-XX:SharedArchiveFile={kept}"] if kept.exists() else []
 
 
@@ -171,7 +172,7 @@ def main() -> None:
     cache = load().cache_folder
     # Side by side: Ivy waits for one answer of the registry after the other.
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda part: jars(part, cache), named or ("spark", "kafka")))
+        list(pool.map(lambda part: jars(part, cache), named or EMBEDDED))
 
 
 if __name__ == "__main__":

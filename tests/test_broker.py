@@ -45,17 +45,8 @@ def test_what_was_sent_is_kept_over_a_kill_and_found_on_the_same_port(tmp_path: 
 def test_kafka_starts_from_its_archive_of_classes(broker: Broker):
     kept = jars.class_archive("kafka", load({}).cache_folder)
     assert kept.exists(), "`python -m pipeline.archive` makes it"
-    assert str(kept) in maps(broker._process.pid)
-
-
-def maps(shell: int) -> set[str]:
-    """The files that a shell's JVM has mapped into its memory."""
-    return {
-        one.path
-        for process in psutil.Process(shell).children()
-        if process.name() == "java"
-        for one in process.memory_maps()
-    }
+    (java,) = [one for one in psutil.Process(broker._process.pid).children() if one.name() == "java"]
+    assert str(kept) in {one.path for one in java.memory_maps()}
 
 
 def test_a_second_broker_on_the_same_folder_is_refused(broker: Broker):
