@@ -23,6 +23,7 @@ from pipeline.settings import java_home, load
 OLDEST_JAVA = 17
 EMBEDDED = ("spark", "kafka")  # what the stack on one machine needs
 PARTS = (*EMBEDDED, "s3")
+LOCAL_LOG = Path(__file__).with_name("LocalLog.java")  # compiled beside what is fetched for Spark (`local_log`)
 Progress = Callable[[str], None]
 
 
@@ -63,7 +64,7 @@ def folder(part: str, cache: Path) -> Path:
 def class_archive(part: str, cache: Path) -> Path:
     """Where the JVM finds a part's classes already parsed and verified: a file for each Java and class path."""
     # Not `-version`, whose output also tells of options that Java took from the environment: they change neither classes nor their place.
-    told = _told(java(), "--version").stdout + str(_pyspark())
+    told = _told(java(), "--version").stdout + str(_pyspark()) + LOCAL_LOG.read_text()
     return folder(part, cache).parent / f"classes-{zlib.crc32(told.encode()):08x}.jsa"
 
 
@@ -73,6 +74,11 @@ def class_sharing(part: str, cache: Path, into: Path | None = None) -> list[str]
         return [f"-XX:ArchiveClassesAtExit={into / part}.jsa"]
     kept = class_archive(part, cache)
     return [f"-XX:SharedArchiveFile={kept}"] if kept.exists() else []
+
+
+def of_spark(name: str) -> list[Path]:
+    """The jar files of this name (without a version) that pyspark brings along."""
+    return sorted((_pyspark().parent / "jars").glob(f"{name}-[0-9]*.jar"))
 
 
 def checksums() -> dict[str, dict[str, str]]:
@@ -116,7 +122,17 @@ def _resolve(parts: list[str], out: Path, cache: Path, say: Progress, expected: 
     """Let the Ivy that pyspark ships put the jars of `parts` into `out/<part>/`."""
     pattern = f"{out}/[conf]/[artifact]-[revision](-[classifier]).[ext]"
     with resources.as_file(resources.files("pipeline").joinpath("jars.xml")) as listed:
-        command = [java(), "-jar", str(_ivy()), "-ivy", str(listed), "-cache", str(cache), "-retrieve", pattern]
+        command = [
+            java(),
+            "-jar",
+            str(of_spark("ivy")[0]),
+            "-ivy",
+            str(listed),
+            "-cache",
+            str(cache),
+            "-retrieve",
+            pattern,
+        ]
         process = subprocess.Popen(
             [*command, "-confs", *parts], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -131,10 +147,6 @@ def _resolve(parts: list[str], out: Path, cache: Path, say: Progress, expected: 
         raise JarError(
             f"The JVM parts could not be fetched from Maven Central ({cause}). Connect to it once; after that it works offline."
         )
-
-
-def _ivy() -> Path:
-    return next((_pyspark().parent / "jars").glob("ivy-*.jar"))
 
 
 def _pyspark() -> Path:

@@ -45,10 +45,10 @@ class Reader:
     def refresh(self, table: Table) -> int:
         """Take the table's newest version and return its number; -1 while there is no such table."""
         try:
-            if table.name in self._tables:
-                self._tables[table.name].update_incremental()
-            else:
+            if table.name not in self._tables:
                 self._tables[table.name] = self.lake.open(table)
+            elif not self.lake.is_newest(table, int(self._tables[table.name].version())):
+                self._tables[table.name].update_incremental()
         except (LakeError, DeltaError, OSError):
             self._tables.pop(table.name, None)
             if self.lake.exists(table):

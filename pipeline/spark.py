@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-from pipeline import cluster, jars, reach, resets
+from pipeline import cluster, jars, local_log, reach, resets
 from pipeline.broker import end_offsets
 from pipeline.graph import Stage, Topic
 from pipeline.kafka_security import Security, security_of
@@ -66,6 +66,7 @@ LOCAL_DISK = {
         "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
     ),
     "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
+    "spark.delta.logStore.file.impl": local_log.CLASS,
 }
 
 
@@ -80,6 +81,7 @@ def session(settings: Settings, say: jars.Progress = print, archives: Path | Non
         [str(path) for path in jars.jars(part, settings.cache_folder, say)] if needed else []
         for part, needed in (("spark", True), ("s3", settings.on_s3))
     )
+    files.append(str(local_log.jar(settings.cache_folder, say)))
     archive = " ".join(jars.class_sharing("spark", settings.cache_folder, archives))
     # Spark starts its Python workers from these; without them a stateful worker would be another Python.
     os.environ.update(JAVA_HOME=str(Path(java).resolve().parent.parent), PYSPARK_PYTHON=sys.executable)

@@ -32,7 +32,7 @@ from pipeline.part import GRACE_SECONDS, Part
 from pipeline.settings import Settings
 from pipeline.sources.replay import Replay
 from pipeline.stream_status import StreamStatus
-from pipeline.tables import TABLES, Lake, Table, lake_of
+from pipeline.tables import Lake, Table, lake_of
 
 FEED = "feed"
 PARTS = (FEED, *STREAMS, *OPTIONAL)
@@ -70,7 +70,7 @@ class Supervisor:
         self._trouble: tuple[str, str] | None = None
         self._beat = time.monotonic()
         self._tables_seen = 0.0
-        self._suspected: set[object] = set()
+        self._watch = table_store.Watch(self.lake)
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._publisher = threading.Thread(target=self._publish_on, name="publisher", daemon=True)
         self._publishing, self._ended = threading.Lock(), threading.Event()
@@ -348,8 +348,7 @@ class Supervisor:
         if self.lake.on_s3 or time.monotonic() - self._tables_seen < TABLES_SECONDS:
             return
         self._tables_seen = time.monotonic()
-        before, self._suspected = self._suspected, {one for one in TABLES if table_store.trouble(self.lake, one)}
-        lost = before & self._suspected  # seen twice: no reading that went wrong once
+        lost = self._watch.lost()
         for name, stage in self._stages.items():
             part = self._parts[name]
             if part.query is not None and not lost.isdisjoint((stage.reads, stage.sink.table)):

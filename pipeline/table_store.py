@@ -31,10 +31,11 @@ def note(lake: Lake, *renewed: Table) -> None:
 
 def identity(lake: Lake, table: Table) -> str:
     """The id of a table that can be read; else empty. Raises LakeError when S3 does not answer."""
-    return _identity_and_version(lake, table)[0]
+    return identity_and_version(lake, table)[0]
 
 
-def _identity_and_version(lake: Lake, table: Table) -> tuple[str, int]:
+def identity_and_version(lake: Lake, table: Table) -> tuple[str, int]:
+    """The same, and the table's newest version; -1 when it cannot be read."""
     with contextlib.suppress(DeltaError, OSError):
         opened = DeltaTable(lake.uri(table), storage_options=lake.storage_options, without_files=True)
         return str(opened.metadata().id), int(opened.version())
@@ -44,7 +45,7 @@ def _identity_and_version(lake: Lake, table: Table) -> tuple[str, int]:
 
 def trouble(lake: Lake, table: Table) -> str:
     """What is wrong with a table, as the rest of a sentence; empty when nothing is."""
-    (found, version), known = _identity_and_version(lake, table), (ops.read(lake, KNOWN) or {}).get(table.name)
+    (found, version), known = identity_and_version(lake, table), (ops.read(lake, KNOWN) or {}).get(table.name)
     if not found:
         return "was deleted" if not lake.on_s3 and not _log(lake, table).is_dir() else "is gone or cannot be read"
     if known and known != found:
@@ -53,6 +54,56 @@ def trouble(lake: Lake, table: Table) -> str:
     newest = _log(lake, table) / f"{version:020}.json"
     is_damaged = not lake.on_s3 and newest.exists() and not _is_whole(newest)
     return "has a log whose newest entry is damaged" if is_damaged else ""
+
+
+class Watch:
+    """Looks again and again whether the tables of a lake on a disk are what they were, while streams write them.
+
+    A table is opened only where its log has not simply gone on: opening takes the longer the older a log is.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._newest: dict[Table, tuple[Path, tuple[int, int]]] = {}
+        self._suspected: set[Table] = set()
+
+    def lost(self) -> set[Table]:
+        """The tables that are not: seen twice in a row, so that no reading went wrong once."""
+        before, self._suspected = self._suspected, {one for one in TABLES if not self._is_well(one)}
+        return before & self._suspected
+
+    def _is_well(self, table: Table) -> bool:
+        if self._has_gone_on(table):
+            return True
+        self._newest.pop(table, None)
+        if trouble(self._lake, table):
+            return False
+        entry = _log(self._lake, table) / f"{identity_and_version(self._lake, table)[1]:020}.json"
+        if mark := _mark(entry):
+            self._newest[table] = entry, mark
+        return True
+
+    def _has_gone_on(self, table: Table) -> bool:
+        """Whether the log still has the entry that was its newest, and all that came after it are whole."""
+        entry, mark = self._newest.get(table, (None, None))
+        while entry is not None and mark is not None and _mark(entry) == mark:
+            following = entry.with_name(f"{int(entry.stem) + 1:020}.json")
+            if not following.exists():
+                self._newest[table] = entry, mark
+                return True
+            if not _is_whole(following):
+                return False
+            entry, mark = following, _mark(following)
+        return False
+
+
+def _mark(entry: Path) -> tuple[int, int] | None:
+    """What tells an entry of a log from another one of its name; None when there is none."""
+    try:
+        told = entry.stat()
+    except OSError:
+        return None
+    return told.st_ino, told.st_mtime_ns
 
 
 def is_sound(lake: Lake, table: Table) -> bool:

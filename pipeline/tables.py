@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -283,6 +284,16 @@ class Lake:
         except (DeltaError, OSError) as error:
             self.check_readable()
             raise LakeError(f"The lake {self.root} cannot be read: {error}") from error
+
+    def is_newest(self, table: Table, version: int) -> bool:
+        """Whether a version is known to be the table's newest: on a disk two names tell, where a listing takes the longer the older a log is.
+
+        On S3, which lists from a name on, that is not known.
+        """
+        log = Path(self.path(table), "_delta_log")
+        return (
+            not self.on_s3 and (log / f"{version:020}.json").exists() and not (log / f"{version + 1:020}.json").exists()
+        )
 
     def check_readable(self) -> None:
         """Raises LakeError with the cause and the cure when S3 cannot be read; a lake on a disk says it by its files."""

@@ -30,6 +30,18 @@ def seen(lake: Lake, minutes: int = 3, newest: datetime = NOON + timedelta(minut
     return table, serving.trend(reader, NOON, until, pd.DataFrame())
 
 
+def test_a_reader_lists_the_log_only_once_there_is_a_newer_version(small_lake, monkeypatch):
+    put(small_lake, FLIGHTS_ML, flight(1, "a"))
+    reader, other = Reader(small_lake), Reader(small_lake)
+    version = reader.refresh(FLIGHTS_ML)
+    with monkeypatch.context() as patched:
+        patched.setattr(serving.DeltaTable, "update_incremental", lambda _: pytest.fail("the log was listed"))
+        assert reader.refresh(FLIGHTS_ML) == version
+    put(small_lake, FLIGHTS_ML, flight(2, "b"))
+    assert reader.refresh(FLIGHTS_ML) == other.refresh(FLIGHTS_ML) == version + 1
+    assert reader.one(FLIGHTS_ML, "count(*) AS n")["n"] == 2
+
+
 def test_a_minute_with_all_aircraft_on_the_ground_has_no_active_flight_which_is_not_unknown(small_lake):
     put(small_lake, FLIGHTS_ML, flight(1, "a", on_ground=True), flight(61, "b", on_ground=True))
     put(small_lake, FLIGHT_PHASE_COUNTS, phase(0, "GROUND", 1), phase(1, "GROUND", 1))

@@ -131,6 +131,43 @@ def test_a_half_written_entry_is_noticed_behind_a_checkpoint_of_the_log_too(smal
     assert Reader(small_lake).one(FLIGHTS_ML, "count(*) AS n")["n"] == 1
 
 
+def test_who_watches_the_tables_opens_none_while_their_logs_go_on(small_lake, monkeypatch):
+    table_store.note(small_lake)
+    watch = table_store.Watch(small_lake)
+    assert watch.lost() == set()
+    monkeypatch.setattr(table_store, "trouble", lambda *_: pytest.fail("a table was opened"))
+    for second in range(3):
+        put(small_lake, FLIGHTS_ML, flight(second, "a"))
+        put(small_lake, FLIGHTS_ML, flight(second, "b"))
+        assert watch.lost() == set()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_who_watches_the_tables_tells_of_one_that_was_deleted_when_it_was_seen_twice(small_lake, again: bool):
+    table_store.note(small_lake)
+    put(small_lake, FLIGHTS_ML, flight(0, "a"))
+    watch = table_store.Watch(small_lake)
+    assert watch.lost() == set()
+    shutil.rmtree(small_lake.path(FLIGHTS_ML))
+    if again:  # with an entry of the same name
+        list(small_lake.create())
+        put(small_lake, FLIGHTS_ML, flight(0, "a"))
+    assert watch.lost() == set()
+    assert watch.lost() == {FLIGHTS_ML}
+
+
+def test_who_watches_the_tables_tells_of_an_entry_that_is_not_whole_until_it_is_set_aside(small_lake):
+    table_store.note(small_lake)
+    watch = table_store.Watch(small_lake)
+    assert watch.lost() == set()
+    put(small_lake, FLIGHTS_ML, flight(0, "a"))
+    put(small_lake, FLIGHTS_ML, flight(1, "a"))
+    cut(Path(small_lake.path(FLIGHTS_ML), "_delta_log", f"{2:020}.json"))
+    assert [watch.lost(), watch.lost()] == [set(), {FLIGHTS_ML}]
+    assert table_store.mended(small_lake, FLIGHTS_ML)
+    assert watch.lost() == set()
+
+
 def test_the_same_is_looked_for_on_s3(s3_server, bucket):
     lake = Lake(f"s3a://{bucket}/sky", s3_server.access)
     client, place = s3_server.access.boto3(), "sky/checkpoints/silver"
