@@ -39,7 +39,7 @@ COPY LICENSE ./
 COPY deploy deploy
 COPY pipeline pipeline
 ENV PYTHONPATH=/srv/contrail CONTRAIL_CACHE=/opt/contrail CONTRAIL_DATA=/data
-RUN python -m pipeline.jars spark s3 && python -m pipeline.local_log && rm -rf /opt/contrail/jars/ivy
+RUN python -m pipeline.jars spark s3 && python -m pipeline.log_stores && rm -rf /opt/contrail/jars/ivy
 COPY explore explore
 COPY app app
 USER contrail

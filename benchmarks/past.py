@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -37,7 +39,6 @@ class Form:
     name: str
     appended: int
     merged: int
-    a_commit: int
 
     def a_day(self, table: Table) -> int:
         """Files a day of this table."""
@@ -45,7 +46,7 @@ class Form:
 
 
 # Two files a snapshot, and a file a minute that later merges leave alone; compacted, files of 32 and of 8 MiB.
-AS_WRITTEN, COMPACTED = Form("as written", 2 * 5760, 1440, 2), Form("compacted", 130, 2, 1)
+AS_WRITTEN, COMPACTED = Form("as written", 2 * 5760, 1440), Form("compacted", 130, 2)
 
 
 def write(lake: Lake, until: datetime, past: timedelta, form: Form) -> int:
@@ -65,8 +66,12 @@ def write(lake: Lake, until: datetime, past: timedelta, form: Form) -> int:
             log.checkpoint()
             log.forget()
         width = SNAPSHOT if table in (BRONZE, FLIGHTS_ML) else timedelta(minutes=1)
-        for place in range(len(early), len(old), form.a_commit):
-            log.commit([log.named(one) for one in old[place : place + form.a_commit]])
+        at, late = until - min(LOGGED, past), deque(old[len(early) :])
+        # However few files there are: a table that was compacted has the log of all that was written.
+        while at < until - RECENT:
+            at += width
+            begun = [late.popleft() for _ in range(bisect_left(late, at, key=lambda one: one.begin))]
+            log.commit([log.named(one) for one in begun], checksum=True)
         at = until - min(RECENT, past)
         while at < until:
             log.commit([log.written(rows(at), at, at + width)])
@@ -101,11 +106,14 @@ class _Log:
         self._day, self._in = date.min, ""
         self._kinds = {name: table.schema.field(name).type for name in table.indexed}
 
-    def commit(self, adds: list[dict[str, object]]) -> None:
+    def commit(self, adds: list[dict[str, object]], *, checksum: bool = False) -> None:
+        """Write an entry, and where asked the file beside it, which is read beside the newest entry alone."""
         self.version += 1
         path = self.folder / "_delta_log" / f"{self.version:020}.json"
         told = {"commitInfo": {"timestamp": _ms(datetime.now(UTC)), "operation": "WRITE"}}
         path.write_text("\n".join(json.dumps(action) for action in (told, *({"add": one} for one in adds))) + "\n")
+        if checksum:
+            path.with_suffix(".crc").write_text("{}")
 
     def checkpoint(self) -> None:
         DeltaTable(str(self.folder)).create_checkpoint()

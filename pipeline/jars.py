@@ -23,7 +23,7 @@ from pipeline.settings import java_home, load
 OLDEST_JAVA = 17
 EMBEDDED = ("spark", "kafka")  # what the stack on one machine needs
 PARTS = (*EMBEDDED, "s3")
-LOCAL_LOG = Path(__file__).with_name("LocalLog.java")  # compiled beside what is fetched for Spark (`local_log`)
+OWN_JAVA = Path(__file__).with_name("java")  # what is compiled beside what is fetched for Spark (`log_stores`)
 Progress = Callable[[str], None]
 
 
@@ -64,7 +64,7 @@ def folder(part: str, cache: Path) -> Path:
 def class_archive(part: str, cache: Path) -> Path:
     """Where the JVM finds a part's classes already parsed and verified: a file for each Java and class path."""
     # Not `-version`, whose output also tells of options that Java took from the environment: they change neither classes nor their place.
-    told = _told(java(), "--version").stdout + str(_pyspark()) + LOCAL_LOG.read_text()
+    told = _told(java(), "--version").stdout + str(_pyspark()) + own_java()
     return folder(part, cache).parent / f"classes-{zlib.crc32(told.encode()):08x}.jsa"
 
 
@@ -74,6 +74,11 @@ def class_sharing(part: str, cache: Path, into: Path | None = None) -> list[str]
         return [f"-XX:ArchiveClassesAtExit={into / part}.jsa"]
     kept = class_archive(part, cache)
     return [f"-XX:SharedArchiveFile={kept}"] if kept.exists() else []
+
+
+def own_java() -> str:
+    """A number that changes with what is compiled."""
+    return f"{zlib.crc32(b''.join(path.read_bytes() for path in sorted(OWN_JAVA.glob('*.java')))):08x}"
 
 
 def of_spark(name: str) -> list[Path]:

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-from pipeline import cluster, jars, local_log, reach, resets
+from pipeline import cluster, jars, log_stores, reach, resets
 from pipeline.broker import end_offsets
 from pipeline.graph import Stage, Topic
 from pipeline.kafka_security import Security, security_of
@@ -60,13 +60,14 @@ EARLIEST = -2  # as Spark's Kafka source writes it
 LIMITS = {"maxFilesPerTrigger": "1000", "maxBytesPerTrigger": "128m"}
 SUMMED = {"maxFilesPerTrigger": str(2**31 - 1), "maxBytesPerTrigger": "1g"}
 LOGGING = Path(__file__).with_name("log4j2.properties")
+ON_S3 = {"spark.delta.logStore.s3a.impl": log_stores.ON_S3}
 # On a local disk: no rename through a temporary file system layer, and no `chmod` forked for each file.
 LOCAL_DISK = {
     "spark.sql.streaming.checkpointFileManagerClass": (
         "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
     ),
     "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
-    "spark.delta.logStore.file.impl": local_log.CLASS,
+    "spark.delta.logStore.file.impl": log_stores.ON_DISK,
 }
 
 
@@ -76,15 +77,16 @@ def session(settings: Settings, say: jars.Progress = print, archives: Path | Non
     With `archives` the JVM writes its archive of classes in that folder when it ends; else it uses the one that is there.
     Raises JavaError or JarError with the cure.
     """
-    java = jars.java()
+    java, cache = jars.java(), settings.cache_folder
     files, s3_files = (
-        [str(path) for path in jars.jars(part, settings.cache_folder, say)] if needed else []
+        [str(path) for path in (*jars.jars(part, cache, say), log_stores.jar(part, cache, say))] if needed else []
         for part, needed in (("spark", True), ("s3", settings.on_s3))
     )
-    files.append(str(local_log.jar(settings.cache_folder, say)))
-    archive = " ".join(jars.class_sharing("spark", settings.cache_folder, archives))
+    archive = " ".join(jars.class_sharing("spark", cache, archives))
     # Spark starts its Python workers from these; without them a stateful worker would be another Python.
     os.environ.update(JAVA_HOME=str(Path(java).resolve().parent.parent), PYSPARK_PYTHON=sys.executable)
+    # Behind all else on the class path: one that began otherwise than the archive's own would make the archive useless.
+    os.environ.update(SPARK_DIST_CLASSPATH=os.pathsep.join(s3_files))
     os.environ.setdefault("SPARK_LOCAL_IP", settings.driver_bind or settings.driver_host)
     os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")
     builder = SparkSession.builder
@@ -128,13 +130,10 @@ def _configuration(settings: Settings, files: list[str], s3_files: list[str], ar
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         "spark.local.dir": str(scratch / "scratch"),
     }
-    # Beside the class path, not on it: another class path than the archive's own would make the archive useless.
-    if s3_files:
-        made["spark.jars"] = ",".join(s3_files)
     if settings.on_cluster:
         made |= cluster.configuration(settings, files + s3_files)
     access = lake_of(settings).access
-    return SESSION | made | (access.hadoop() if access else LOCAL_DISK)
+    return SESSION | made | (ON_S3 | access.hadoop() if access else LOCAL_DISK)
 
 
 def start(

@@ -256,7 +256,7 @@ def test_each_account_of_opensky_stands_with_its_credits():
 
 def test_each_setting_of_the_spark_session_stands_with_its_value():
     told = {row[0].strip("`"): row[1].strip("`") for row in rows((DOCS / "decisions/spark-session.md").read_text())}
-    fixed = spark.SESSION | spark.LOCAL_DISK | s3_access.HADOOP_PATIENCE
+    fixed = spark.SESSION | spark.LOCAL_DISK | spark.ON_S3 | s3_access.HADOOP_PATIENCE
     of_other_places = {"spark.sql.shuffle.partitions", "kafka.fetch.max.wait.ms"}
     assert {name: value for name, value in told.items() if name not in of_other_places} == fixed
 

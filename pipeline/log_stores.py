@@ -1,0 +1,58 @@
+"""The log stores with which Spark lists the logs of tables, on a disk and on S3: `java/`, compiled once for each version of it.
+
+Delta asks for such classes where a folder can be listed in a better way than its own (its `LogStore` interface). They have to be
+Java; the compiler is Janino, which Spark brings along, since a Java that only runs programs has none.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from pipeline import jars
+from pipeline.errors import JarError, exit_code
+from pipeline.settings import load
+
+SOURCES = {"spark": "LocalLog", "s3": "S3Log"}  # by the part that each is added to
+ON_DISK, ON_S3 = (f"contrail.{name}" for name in SOURCES.values())
+COMPILER = "org.codehaus.commons.compiler.samples.CompilerDemo"  # javac's options, but not javac
+
+
+def jar(part: str, cache: Path, say: jars.Progress = print) -> Path:
+    """The jar file that is added to a part, compiled into `cache` when it is not there yet. Raises JavaError or JarError."""
+    libraries = {name: jars.jars(name, cache, say) for name in {"spark", part}}
+    made = libraries[part][0].parent.parent / f"log-store-{jars.own_java()}.jar"
+    if not made.exists():
+        with tempfile.TemporaryDirectory(dir=made.parent, prefix=".log-store-") as scratch:
+            _compile(SOURCES[part], [one for found in libraries.values() for one in found], Path(scratch))
+            fresh = Path(scratch) / made.name
+            with zipfile.ZipFile(fresh, "w") as packed:
+                for path in Path(scratch).rglob("*.class"):
+                    packed.write(path, path.relative_to(scratch))
+            fresh.replace(made)
+    return made
+
+
+def _compile(name: str, libraries: list[Path], into: Path) -> None:
+    compilers = [*jars.of_spark("janino"), *jars.of_spark("commons-compiler")]
+    on, known = (os.pathsep.join(map(str, paths)) for paths in (compilers, [*jars.of_spark("*"), *libraries]))
+    source = jars.OWN_JAVA / f"{name}.java"
+    command = [jars.java(), "-cp", on, COMPILER, "-classpath", known, "-d", str(into), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    # It tells of an error and ends as if there were none.
+    if not (into / "contrail" / f"{name}.class").exists():
+        raise JarError(f"{source.name} could not be compiled: {(done.stderr + done.stdout).strip()[:500]}")
+
+
+def main() -> None:
+    """Compile them, as an image does that is to run without writing there."""
+    for part in SOURCES:
+        jar(part, load().cache_folder)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))
