@@ -108,6 +108,7 @@ def test_a_log_store_is_compiled_once_and_anew_when_its_source_has_changed(
 LISTED_ON_S3 = """
 import json
 from pipeline import spark as engine
+from pipeline.maintenance import FEW_TASKS
 from pipeline.settings import load
 from pipeline.tables import BRONZE, FLIGHTS_ML, lake_of
 
@@ -140,6 +141,8 @@ try:
     gone = listed(own, path + "/gone/_delta_log", FIRST[0])
 except Exception as error:
     gone = str(error).splitlines()[1]
+for name, value in FEW_TASKS.items():
+    session.conf.set(name, value)
 session.sql(f"VACUUM delta.`{written}`")
 maps = open(f"/proc/{engine.jvm_process()}/maps").read()
 print(json.dumps({"log": log, "others": others, "gone": gone, "archive": "/classes-" in maps}))
