@@ -11,11 +11,12 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from pipeline.palette import ANOMALY, PHASE_COLOURS
 
 OWN, OTHER, INK = PHASE_COLOURS["CRUISE"], PHASE_COLOURS["GROUND"], "#333333"
-STEPS = [PHASE_COLOURS[name] for name in ("GROUND", "TRANSITION", "CRUISE", "TAKEOFF")]
+STEPS = [PHASE_COLOURS[name] for name in ("GROUND", "TAKEOFF", "CLIMB", "CRUISE", "DESCENT", "TRANSITION")]
 
 
 def bars(path: Path, title: str, values: Mapping[str, float], own: str, wrong: Sequence[str] = ()) -> None:
@@ -31,21 +32,23 @@ def bars(path: Path, title: str, values: Mapping[str, float], own: str, wrong: S
     _save(figure, path)
 
 
-def waterfall(path: Path, title: str, steps: Mapping[str, float], goal: float) -> None:
-    """Steps one after the other on one axis of seconds, with the goal as a line."""
-    figure, axes = _canvas(title, height=0.9 + 0.45 * len(steps))
+def waterfall(path: Path, title: str, steps: Mapping[str, Mapping[str, float]], goal: float) -> None:
+    """Steps one after the other on one axis of seconds, each in its parts, with the goal as a line."""
+    figure, axes = _canvas(title, height=1.7 + 0.45 * len(steps))
+    parts = [*dict.fromkeys(part for step in steps.values() for part in step)]
     begun = 0.0
-    for place, seconds in enumerate(steps.values()):
-        axes.barh(len(steps) - place, seconds, left=begun, color=STEPS[place % len(STEPS)])
+    for place, step in enumerate(steps.values()):
+        for part, seconds in step.items():
+            axes.barh(len(steps) - place, seconds, left=begun, color=STEPS[parts.index(part)])
+            begun += seconds
         axes.annotate(
-            f"{seconds:.2f} s",
-            (begun + seconds, len(steps) - place),
+            f"{sum(step.values()):.2f} s",
+            (begun, len(steps) - place),
             (4, 0),
             textcoords="offset points",
             va="center",
             fontsize=9,
         )
-        begun += seconds
     axes.set_yticks([len(steps) - place for place in range(len(steps))], list(steps))
     axes.axvline(goal, color=INK, linewidth=0.8, linestyle="--")
     axes.annotate(
@@ -53,6 +56,8 @@ def waterfall(path: Path, title: str, steps: Mapping[str, float], goal: float) -
     )
     axes.set_xlabel("seconds after the producer's send (medians)")
     axes.margins(x=0.12)
+    colours = [Patch(color=STEPS[place]) for place in range(len(parts))]
+    figure.legend(colours, parts, loc="outside lower left", ncols=2, frameon=False, fontsize=8)
     _save(figure, path)
 
 

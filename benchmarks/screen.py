@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import pyarrow as pa
 from playwright.sync_api import sync_playwright
 
 from benchmarks.page import FLAGS, WARM_UP_SECONDS, served, wait_for_figures
+from pipeline import ops
 from pipeline.serving import Reader
 from pipeline.settings import load
 from pipeline.tables import BRONZE, FLIGHT_PHASE_COUNTS, FLIGHTS_ML, PHASES, Lake, Table, lake_of
@@ -38,13 +39,30 @@ WATCH = """(phases) => {
       }))
 }"""
 SPANS = ("Bronze", "Silver", "Gold", "screen")
+STREAMS = {"bronze": "Bronze", "silver": "Silver", "anomaly_alerts": "Gold"}  # of Gold's two the one with more to do
+# The parts of a batch, by the names that Spark's progress reports have for them; what is not in a batch is waiting for it.
+WAITING, DRAWING = (
+    "waiting for the last message and the next poll",
+    "the page: its look at Gold, its message, the frame",
+)
+PARTS = {
+    "looking for what is new": ("latestOffset", "getBatch"),
+    "planning": ("queryPlanning",),
+    "rows: read, worked on, committed": ("addBatch",),
+    "notes in the checkpoint": ("walCommit", "commitOffsets"),
+}
+SAMPLED_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Screen:
-    """Seconds from the producer's send of each answer until each of `SPANS` had all of it; shape (answers, 4)."""
+    """Seconds from the producer's send of each answer until each of `SPANS` had all of it; shape (answers, 4).
+
+    `batches`: median seconds of each of `PARTS` in the batches of Bronze, Silver and Gold.
+    """
 
     reached: np.ndarray
+    batches: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def percentile(self, share: float) -> float:
         """Seconds within which this share (0 to 100) of the answers was on the screen."""
@@ -60,6 +78,13 @@ class Screen:
         arrived = self.reached[np.isfinite(self.reached[:, -1])]
         steps = np.diff(arrived, axis=1, prepend=0.0)
         return dict(zip(SPANS, map(float, np.median(steps, axis=0)), strict=True))
+
+    def parts(self) -> dict[str, dict[str, float]]:
+        """Each step in its parts; what no batch spends of it is waiting."""
+        steps = self.spans()
+        parts = {name: self.batches.get(name, {}) for name in STREAMS.values()}
+        told = {name: {WAITING: max(0.0, steps[name] - sum(one.values()))} | one for name, one in parts.items()}
+        return told | {SPANS[-1]: {DRAWING: steps[SPANS[-1]]}}
 
 
 @dataclass(frozen=True)
@@ -83,11 +108,30 @@ def measure(folder: Path, seconds: float, warm_up: float = WARM_UP_SECONDS) -> S
         wait_for_figures(page)
         time.sleep(warm_up)
         page.evaluate(WATCH, list(PHASES))
-        began = time.time()
-        time.sleep(seconds)
+        began, lake = time.time(), lake_of(load({}, data=str(folder)))
+        batches = _parts_of_batches(lake, began + seconds)
         frames, ended = page.evaluate("window.drawn"), time.time()
         browser.close()
-    return found(lake_of(load({}, data=str(folder))), frames, began, ended - seconds / 10)
+    return replace(found(lake, frames, began, ended - seconds / 10), batches=batches)
+
+
+def _parts_of_batches(lake: Lake, until: float) -> dict[str, dict[str, float]]:
+    """Median seconds of the parts of each stream's batches, as the status tells of the last one again and again."""
+    seen: dict[tuple[str, int], dict[str, float]] = {}
+    while time.time() < until:
+        parts = (ops.read(lake, ops.STATUS) or {})["parts"]
+        for stream in STREAMS:
+            if spent := parts[stream]["detail"].get("duration_ms"):
+                seen[stream, parts[stream]["detail"]["batch_id"]] = spent
+        time.sleep(SAMPLED_SECONDS)
+    found: dict[str, dict[str, float]] = {}
+    for stream, step in STREAMS.items():
+        batches = [spent for (name, _), spent in seen.items() if name == stream]
+        found[step] = {
+            part: float(np.median([sum(spent.get(name, 0) for name in names) for spent in batches])) / 1000
+            for part, names in PARTS.items()
+        }
+    return found
 
 
 def found(lake: Lake, frames: list[Any], since: float, until: float) -> Screen:
@@ -159,4 +203,4 @@ def _sent_until(reader: Reader, moment: Any) -> int:
 
 if __name__ == "__main__":
     screen = measure(Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]))
-    print(screen, screen.spans(), screen.percentile(50), screen.percentile(95))
+    print(screen, screen.parts(), screen.percentile(50), screen.percentile(95))

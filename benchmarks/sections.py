@@ -152,9 +152,9 @@ def _cells(point: Point) -> list[str]:
 def screen(found: Screen) -> list[Row]:
     """Write the section about the way to the screen."""
     p50, p95 = found.percentile(50), found.percentile(95)
-    steps = found.spans()
+    steps, parts = found.spans(), found.parts()
     pictures.waterfall(
-        report.DOCS / "performance-screen.png", "From the producer's send to the screen", steps, SCREEN_P95_SECONDS
+        report.DOCS / "performance-screen.png", "From the producer's send to the screen", parts, SCREEN_P95_SECONDS
     )
     rows: list[Row] = [
         ("send to screen, p50", f"{p50:.2f} s", "", True),
@@ -172,8 +172,13 @@ def screen(found: Screen) -> list[Row]:
         f"<= {SCREEN_P95_SECONDS:g} s, which is {'kept' if p95 <= SCREEN_P95_SECONDS else 'missed'}."
     )
     table = report.table(["Step (median, the last two all answers)", "Seconds"], told)
+    milliseconds = [
+        [part, *(f"{1000 * parts[step][part]:,.0f}" if part in parts[step] else "" for step in steps)]
+        for part in dict.fromkeys(part for step in parts.values() for part in step)
+    ]
+    of_batches = report.table(["Where each millisecond goes (medians)", *steps], milliseconds)
     report.write(
         "To the screen",
-        "\n\n".join([report.made_by(), words, "![The way to the screen](performance-screen.png)", table]),
+        "\n\n".join([report.made_by(), words, "![The way to the screen](performance-screen.png)", table, of_batches]),
     )
     return rows
