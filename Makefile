@@ -8,7 +8,7 @@ S3_SERVER := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/contrail/bin/versitygw
 
 setup: .venv/ready
 
-.venv/ready: requirements.lock pyproject.toml pipeline/jars.xml
+.venv/ready: requirements.lock pyproject.toml pipeline/jars.xml $(wildcard pipeline/java/*)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -64,7 +64,7 @@ def folder(part: str, cache: Path) -> Path:
 def class_archive(part: str, cache: Path) -> Path:
     """Where the JVM finds a part's classes already parsed and verified: a file for each Java and class path."""
     # Not `-version`, whose output also tells of options that Java took from the environment: they change neither classes nor their place.
-    told = _told(java(), "--version").stdout + str(_pyspark()) + own_java()
+    told = _told(java(), "--version").stdout + str(_pyspark()) + (own_java() if part == "spark" else "")
     return folder(part, cache).parent / f"classes-{zlib.crc32(told.encode()):08x}.jsa"
 
 
@@ -77,8 +77,8 @@ def class_sharing(part: str, cache: Path, into: Path | None = None) -> list[str]
 
 
 def own_java() -> str:
-    """A number that changes with what is compiled."""
-    return f"{zlib.crc32(b''.join(path.read_bytes() for path in sorted(OWN_JAVA.glob('*.java')))):08x}"
+    """The sources of what is compiled."""
+    return "".join(path.read_text() for path in sorted(OWN_JAVA.glob("*.java")))
 
 
 def of_spark(name: str) -> list[Path]:

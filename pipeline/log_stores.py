@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 from pipeline import jars
@@ -23,28 +24,42 @@ COMPILER = "org.codehaus.commons.compiler.samples.CompilerDemo"  # javac's optio
 
 
 def jar(part: str, cache: Path, say: jars.Progress = print) -> Path:
-    """The jar file that is added to a part, compiled into `cache` when it is not there yet. Raises JavaError or JarError."""
-    libraries = {name: jars.jars(name, cache, say) for name in {"spark", part}}
-    made = libraries[part][0].parent.parent / f"log-store-{jars.own_java()}.jar"
+    """The jar file that is added to a part, compiled into `cache` when it is not there yet. Raises JavaError or JarError.
+
+    Its name is of the class (a cluster's executors get both, and know files by their names), its source and what it was compiled with.
+    """
+    source, libraries = jars.OWN_JAVA / f"{SOURCES[part]}.java", jars.of_spark("*")
+    for needed in dict.fromkeys(("spark", part)):
+        libraries += jars.jars(needed, cache, say)
+    told = source.read_text() + "".join(path.name for path in libraries)
+    made = jars.folder(part, cache).parent / f"{source.stem}-{zlib.crc32(told.encode()):08x}.jar"
     if not made.exists():
-        with tempfile.TemporaryDirectory(dir=made.parent, prefix=".log-store-") as scratch:
-            _compile(SOURCES[part], [one for found in libraries.values() for one in found], Path(scratch))
-            fresh = Path(scratch) / made.name
-            with zipfile.ZipFile(fresh, "w") as packed:
-                for path in Path(scratch).rglob("*.class"):
-                    packed.write(path, path.relative_to(scratch))
-            fresh.replace(made)
+        try:
+            _make(made, source, libraries)
+        except OSError as error:
+            cure = "run `python -m pipeline.log_stores` once as a user who may write there, or set CONTRAIL_CACHE to another folder"
+            raise JarError(f"{made} cannot be written ({error.strerror}): {cure}.") from None
     return made
 
 
-def _compile(name: str, libraries: list[Path], into: Path) -> None:
+def _make(made: Path, source: Path, libraries: list[Path]) -> None:
+    with tempfile.TemporaryDirectory(dir=made.parent, prefix=f".{source.stem}-") as scratch:
+        _compile(source, libraries, Path(scratch))
+        fresh = Path(scratch) / made.name
+        with zipfile.ZipFile(fresh, "w") as packed:
+            for path in Path(scratch).rglob("*.class"):
+                packed.write(path, path.relative_to(scratch))
+        if not made.exists():  # another one of the same time would be another file to the archive of classes
+            fresh.replace(made)
+
+
+def _compile(source: Path, libraries: list[Path], into: Path) -> None:
     compilers = [*jars.of_spark("janino"), *jars.of_spark("commons-compiler")]
-    on, known = (os.pathsep.join(map(str, paths)) for paths in (compilers, [*jars.of_spark("*"), *libraries]))
-    source = jars.OWN_JAVA / f"{name}.java"
+    on, known = (os.pathsep.join(map(str, paths)) for paths in (compilers, libraries))
     command = [jars.java(), "-cp", on, COMPILER, "-classpath", known, "-d", str(into), str(source)]
     done = subprocess.run(command, capture_output=True, text=True)
     # It tells of an error and ends as if there were none.
-    if not (into / "contrail" / f"{name}.class").exists():
+    if not (into / "contrail" / f"{source.stem}.class").exists():
         raise JarError(f"{source.name} could not be compiled: {(done.stderr + done.stdout).strip()[:500]}")
 
 

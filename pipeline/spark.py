@@ -85,8 +85,9 @@ def session(settings: Settings, say: jars.Progress = print, archives: Path | Non
     archive = " ".join(jars.class_sharing("spark", cache, archives))
     # Spark starts its Python workers from these; without them a stateful worker would be another Python.
     os.environ.update(JAVA_HOME=str(Path(java).resolve().parent.parent), PYSPARK_PYTHON=sys.executable)
-    # Behind all else on the class path: one that began otherwise than the archive's own would make the archive useless.
-    os.environ.update(SPARK_DIST_CLASSPATH=os.pathsep.join(s3_files))
+    if s3_files:
+        # Behind all else on the class path: one that began otherwise than the archive's own would make the archive useless.
+        os.environ.update(SPARK_DIST_CLASSPATH=os.pathsep.join(s3_files))
     os.environ.setdefault("SPARK_LOCAL_IP", settings.driver_bind or settings.driver_host)
     os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")
     builder = SparkSession.builder

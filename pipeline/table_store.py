@@ -31,10 +31,10 @@ def note(lake: Lake, *renewed: Table) -> None:
 
 def identity(lake: Lake, table: Table) -> str:
     """The id of a table that can be read; else empty. Raises LakeError when S3 does not answer."""
-    return identity_and_version(lake, table)[0]
+    return _identity_and_version(lake, table)[0]
 
 
-def identity_and_version(lake: Lake, table: Table) -> tuple[str, int]:
+def _identity_and_version(lake: Lake, table: Table) -> tuple[str, int]:
     """The same, and the table's newest version; -1 when it cannot be read."""
     with contextlib.suppress(DeltaError, OSError):
         opened = DeltaTable(lake.uri(table), storage_options=lake.storage_options, without_files=True)
@@ -45,21 +45,28 @@ def identity_and_version(lake: Lake, table: Table) -> tuple[str, int]:
 
 def trouble(lake: Lake, table: Table) -> str:
     """What is wrong with a table, as the rest of a sentence; empty when nothing is."""
-    (found, version), known = identity_and_version(lake, table), (ops.read(lake, KNOWN) or {}).get(table.name)
-    if not found:
-        return "was deleted" if not lake.on_s3 and not _log(lake, table).is_dir() else "is gone or cannot be read"
-    if known and known != found:
-        return "was deleted, and is there anew"
-    # Behind a checkpoint of the log a table is read without that entry, but a stream that reads the table needs it.
+    return _looked_at(lake, table)[0]
+
+
+def _looked_at(lake: Lake, table: Table) -> tuple[str, Path]:
+    """What is wrong with a table, and the newest entry of its log."""
+    (found, version), known = _identity_and_version(lake, table), (ops.read(lake, KNOWN) or {}).get(table.name)
     newest = _log(lake, table) / f"{version:020}.json"
+    if not found:
+        is_gone = not lake.on_s3 and not _log(lake, table).is_dir()
+        return "was deleted" if is_gone else "is gone or cannot be read", newest
+    if known and known != found:
+        return "was deleted, and is there anew", newest
+    # Behind a checkpoint of the log a table is read without that entry, but a stream that reads the table needs it.
     is_damaged = not lake.on_s3 and newest.exists() and not _is_whole(newest)
-    return "has a log whose newest entry is damaged" if is_damaged else ""
+    return "has a log whose newest entry is damaged" if is_damaged else "", newest
 
 
 class Watch:
     """Looks again and again whether the tables of a lake on a disk are what they were, while streams write them.
 
-    A table is opened only where its log has not simply gone on: opening takes the longer the older a log is.
+    A table is opened only where its log has not simply gone on: opening takes the longer the older a log is. So what happens to
+    older entries and to checkpoints is not seen here, but by who needs them.
     """
 
     def __init__(self, lake: Lake) -> None:
@@ -76,12 +83,10 @@ class Watch:
         if self._has_gone_on(table):
             return True
         self._newest.pop(table, None)
-        if trouble(self._lake, table):
-            return False
-        entry = _log(self._lake, table) / f"{identity_and_version(self._lake, table)[1]:020}.json"
-        if mark := _mark(entry):
+        wrong, entry = _looked_at(self._lake, table)
+        if not wrong and (mark := _mark(entry)):
             self._newest[table] = entry, mark
-        return True
+        return not wrong
 
     def _has_gone_on(self, table: Table) -> bool:
         """Whether the log still has the entry that was its newest, and all that came after it are whole."""
@@ -144,7 +149,7 @@ def _set_aside_entries(log: Path) -> None:
 def _is_whole(entry: Path) -> bool:
     try:
         return bool([json.loads(line) for line in entry.read_bytes().splitlines()])
-    except ValueError:
+    except (ValueError, FileNotFoundError):
         return False
 
 

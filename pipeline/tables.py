@@ -286,14 +286,15 @@ class Lake:
             raise LakeError(f"The lake {self.root} cannot be read: {error}") from error
 
     def is_newest(self, table: Table, version: int) -> bool:
-        """Whether a version is known to be the table's newest: on a disk two names tell, where a listing takes the longer the older a log is.
+        """Whether a version is known to be the table's newest: on a disk names tell, where a listing takes the longer the older a log is.
 
-        On S3, which lists from a name on, that is not known.
+        On S3, which lists from a name on, that is not known. Where a damaged entry was set aside, its checkpoint may be there.
         """
+        if self.on_s3:
+            return False
         log = Path(self.path(table), "_delta_log")
-        return (
-            not self.on_s3 and (log / f"{version:020}.json").exists() and not (log / f"{version + 1:020}.json").exists()
-        )
+        following = (f"{version + 1:020}.{kind}" for kind in ("json", "checkpoint.parquet"))
+        return (log / f"{version:020}.json").exists() and not any((log / name).exists() for name in following)
 
     def check_readable(self) -> None:
         """Raises LakeError with the cause and the cure when S3 cannot be read; a lake on a disk says it by its files."""

@@ -31,6 +31,7 @@ def log(tmp_path: Path) -> Path:
     (folder / f"{7:020}.checkpoint.parquet").touch()
     (folder / "_last_checkpoint").write_text("{}")
     (folder / "_sidecars").mkdir()
+    (folder / f".{7:020}.json.crc").touch()  # Hadoop's own, which its file systems show to nobody
     return folder
 
 
@@ -49,7 +50,9 @@ def listed(spark, store: str, folder: Path, first: str) -> list[str]:
 ON_DISK, DELTAS = log_stores.ON_DISK, "io.delta.storage.HDFSLogStore"
 
 
-@pytest.mark.parametrize("first", ["0", f"{7:020}.", f"{9:020}.", f"{9:020}.json", f"{12:020}.", f"{13:020}.json", "_"])
+@pytest.mark.parametrize(
+    "first", [chr(0), "0", f"{7:020}.", f"{9:020}.", f"{9:020}.json", f"{12:020}.", f"{13:020}.json", "_"]
+)
 def test_it_lists_what_deltas_own_log_store_lists(spark, log: Path, first: str):
     ours = listed(spark, ON_DISK, log, first)
     assert ours == listed(spark, DELTAS, log, first)
@@ -65,6 +68,14 @@ def test_a_stream_that_has_read_all_lists_nothing_and_is_told_of_the_next_entry_
 
 def test_a_stream_that_asks_for_entries_that_were_deleted_is_shown_what_is_there(spark, log: Path):
     assert listed(spark, ON_DISK, log, f"{3:020}.") == listed(spark, DELTAS, log, f"{3:020}.")
+
+
+def test_a_stream_that_asks_for_an_entry_that_was_set_aside_is_shown_what_comes_behind_it(spark, log: Path):
+    (log / f"{9:020}.json").rename(log / f"{9:020}.json.damaged-1")
+    (log / f"{9:020}.crc").unlink()
+    (log / f"{9:020}.checkpoint.parquet").touch()
+    ours = listed(spark, ON_DISK, log, f"{9:020}.")
+    assert ours == listed(spark, DELTAS, log, f"{9:020}.") != []
 
 
 def test_a_folder_that_is_not_there_is_an_error_that_delta_knows(spark, tmp_path: Path):
@@ -101,7 +112,30 @@ def test_a_log_store_is_compiled_once_and_anew_when_its_source_has_changed(
     source.write_text("public class LocalLog extends Nothing {}")
     with pytest.raises(JarError, match=re.compile(r'could not be compiled.*"Nothing"', re.DOTALL)):
         log_stores.jar("spark", tmp_path)
-    assert len(list(tmp_path.rglob("log-store-*"))) == 2
+    assert len(list(tmp_path.rglob("LocalLog-*"))) == 2
+
+
+def test_a_cache_that_cannot_be_written_is_named_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    ours = jars.folder("spark", tmp_path)
+    ours.parent.mkdir(parents=True)
+    ours.symlink_to(jars.folder("spark", load({}).cache_folder))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(log_stores.tempfile, "TemporaryDirectory", refuse)
+    with pytest.raises(
+        JarError, match=r"LocalLog-\w+\.jar cannot be written \(Read-only file system\): run `python -m "
+    ):
+        log_stores.jar("spark", tmp_path)
+
+
+def test_a_clusters_executors_get_every_jar_as_they_know_them_by_their_names():
+    cache = load({}).cache_folder
+    names = [
+        path.name for part in log_stores.SOURCES for path in (*jars.jars(part, cache), log_stores.jar(part, cache))
+    ]
+    assert len({*names}) == len(names)
 
 
 # In a process of its own: Spark's parts for S3 are on no other class path.
@@ -129,13 +163,13 @@ def listed(store, folder, first):
     return told
 
 
-def counted(store, first):
+def counted(store, folder, first):
     before = statistics.getLong("object_continue_list_request")
-    return listed(store, path + "/_delta_log", first), statistics.getLong("object_continue_list_request") - before
+    return listed(store, folder, first), statistics.getLong("object_continue_list_request") - before
 
 
 statistics = jvm.org.apache.hadoop.fs.Path(path).getFileSystem(configuration).getStorageStatistics()
-log = [(counted(own, first), counted(deltas, first)) for first in FIRST]
+log = [(counted(own, folder, first), counted(deltas, folder, first)) for folder in FOLDERS for first in FIRST]
 others = [listed(store, path, chr(0)) for store in (own, deltas)]
 try:
     gone = listed(own, path + "/gone/_delta_log", FIRST[0])
@@ -143,7 +177,8 @@ except Exception as error:
     gone = str(error).splitlines()[1]
 for name, value in FEW_TASKS.items():
     session.conf.set(name, value)
-session.sql(f"VACUUM delta.`{written}`")
+session.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
+session.sql(f"VACUUM delta.`{written}` RETAIN 0 HOURS")
 maps = open(f"/proc/{engine.jvm_process()}/maps").read()
 print(json.dumps({"log": log, "others": others, "gone": gone, "archive": "/classes-" in maps}))
 engine.end_jvm(20)
@@ -155,23 +190,29 @@ def test_on_s3_a_log_is_listed_from_a_name_on_and_a_vacuum_lists_as_ever(
 ):
     lake = Lake(f"s3a://{bucket}/sky", s3_server.access)
     list(lake.create())
-    client, log = s3_server.access.boto3(), f"sky/{FLIGHTS_ML.path}/_delta_log"
-    old = [f"{version:020}.json" for version in range(10_000, 11_200)]  # more than one request's thousand names
-    for name in old:
-        client.put_object(Bucket=bucket, Key=f"{log}/{name}", Body=b"{}")
+    client, folders = s3_server.access.boto3(), [f"sky/{FLIGHTS_ML.path}/_delta_log", "of/a b%20c+é/_delta_log"]
+    for version in range(10_000, 11_200):  # more than the thousand names of a request
+        client.put_object(Bucket=bucket, Key=f"{folders[0]}/{version:020}.json", Body=b"{}")
+    for version in range(11_190, 11_200):
+        client.put_object(Bucket=bucket, Key=f"{folders[1]}/{version:020}.json", Body=b"{}")
     first = [f"{10_000:020}.", f"{11_190:020}.", f"{11_199:020}.json", f"{11_200:020}."]
     told = subprocess.run(
-        [sys.executable, "-c", f"FIRST = {first}\n{LISTED_ON_S3}"],
+        [
+            sys.executable,
+            "-c",
+            f"FIRST = {first}\nFOLDERS = {[f's3a://{bucket}/{one}' for one in folders]}\n{LISTED_ON_S3}",
+        ],
         env=os.environ | s3_server.environment(bucket) | {"CONTRAIL_DATA": str(tmp_path / "data")},
         capture_output=True,
         text=True,
     )
     assert told.returncode == 0, told.stderr
     found = json.loads(told.stdout.splitlines()[-1])
-    assert [len(ours) for (ours, _), _ in found["log"]] == [1200, 10, 1, 0]
-    for (ours, asked), (theirs, asked_by_delta) in found["log"]:
+    assert [len(ours) for (ours, _), _ in found["log"]] == [1200, 10, 1, 0, 10, 10, 1, 0]
+    for (ours, by_hadoop), (theirs, _) in found["log"]:
         assert ours == theirs
-        assert asked == 0 < asked_by_delta
+        assert by_hadoop == 0, "Hadoop was asked to list all"
+    assert all(by_hadoop for _, (_, by_hadoop) in found["log"][:4])
     assert found["others"][0] == found["others"][1] != []
     assert "FileNotFoundException" in found["gone"]
     assert found["archive"], "the parts for S3 come behind the class path of the archive"

@@ -42,6 +42,19 @@ def test_a_reader_lists_the_log_only_once_there_is_a_newer_version(small_lake, m
     assert reader.one(FLIGHTS_ML, "count(*) AS n")["n"] == 2
 
 
+def test_a_reader_passes_an_entry_that_was_set_aside_behind_its_checkpoint(small_lake):
+    put(small_lake, FLIGHTS_ML, flight(1, "a"))
+    reader = Reader(small_lake)
+    version = reader.refresh(FLIGHTS_ML)
+    put(small_lake, FLIGHTS_ML, flight(2, "b"))
+    small_lake.open(FLIGHTS_ML).create_checkpoint()
+    put(small_lake, FLIGHTS_ML, flight(3, "c"))
+    entry = Path(small_lake.path(FLIGHTS_ML), "_delta_log", f"{version + 1:020}.json")
+    entry.rename(entry.with_name(f"{entry.name}.damaged-1"))
+    assert reader.refresh(FLIGHTS_ML) == version + 2
+    assert reader.one(FLIGHTS_ML, "count(*) AS n")["n"] == 3
+
+
 def test_a_minute_with_all_aircraft_on_the_ground_has_no_active_flight_which_is_not_unknown(small_lake):
     put(small_lake, FLIGHTS_ML, flight(1, "a", on_ground=True), flight(61, "b", on_ground=True))
     put(small_lake, FLIGHT_PHASE_COUNTS, phase(0, "GROUND", 1), phase(1, "GROUND", 1))

@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.Iterator;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.ChecksumFileSystem;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -23,6 +24,7 @@ public class LocalLog extends HDFSLogStore {
     }
 
     /** The files of a folder whose names are not before that of `first`, sorted by name. FileNotFoundException without the folder. */
+    @Override
     public Iterator listFrom(Path first, Configuration configuration) throws IOException {
         File folder = new File(first.getParent().toUri().getPath());
         if (isBehindTheNewest(folder, first.getName())) {
@@ -36,9 +38,10 @@ public class LocalLog extends HDFSLogStore {
         FileSystem system = first.getFileSystem(configuration);
         ArrayList found = new ArrayList();
         for (int place = 0; place < names.length; place++) {
-            if (names[place].compareTo(first.getName()) >= 0) {
+            Path path = new Path(first.getParent(), new Path(null, null, names[place]));
+            if (names[place].compareTo(first.getName()) >= 0 && !ChecksumFileSystem.isChecksumFile(path)) {
                 try {
-                    found.add(system.getFileStatus(new Path(first.getParent(), names[place])));
+                    found.add(system.getFileStatus(path));
                 } catch (FileNotFoundException gone) {
                     // deleted since its name was read: it is not there
                 }
@@ -47,16 +50,21 @@ public class LocalLog extends HDFSLogStore {
         return found.iterator();
     }
 
-    /** Whether a stream asks for the commits from the one on that comes next, which is not there yet. */
+    /**
+     * Whether a stream asks for the entries from the one on that comes next, which is not there yet. Where a damaged entry was set
+     * aside, its checkpoint may be there and the log go on behind it.
+     */
     private static boolean isBehindTheNewest(File folder, String first) {
         if (!first.matches("[0-9]{20}\\.")) {
             return false;
         }
         long version = Long.parseLong(first.substring(0, first.length() - 1));
-        return commit(folder, version - 1).exists() && !commit(folder, version).exists();
+        return file(folder, version - 1, "json").exists()
+            && !file(folder, version, "json").exists()
+            && !file(folder, version, "checkpoint.parquet").exists();
     }
 
-    private static File commit(File folder, long version) {
-        return new File(folder, String.format("%020d.json", new Object[] {Long.valueOf(version)}));
+    private static File file(File folder, long version, String kind) {
+        return new File(folder, String.format("%020d.%s", new Object[] {Long.valueOf(version), kind}));
     }
 }

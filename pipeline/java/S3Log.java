@@ -28,6 +28,7 @@ public class S3Log extends S3SingleDriverLogStore {
     }
 
     /** The files of a folder whose names are not before that of `first`, sorted by name. FileNotFoundException without the folder. */
+    @Override
     public Iterator listFrom(Path first, Configuration configuration) throws IOException {
         Path folder = first.getParent();
         if (!folder.getName().equals("_delta_log") || !first.getName().matches("[0-9]{20}\\..*")) {
