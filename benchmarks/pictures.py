@@ -48,6 +48,7 @@ def waterfall(path: Path, title: str, steps: Mapping[str, Mapping[str, float]], 
             textcoords="offset points",
             va="center",
             fontsize=9,
+            bbox={"color": "white", "pad": 1},  # it may stand on the line of the goal
         )
     axes.set_yticks([len(steps) - place for place in range(len(steps))], list(steps))
     axes.axvline(goal, color=INK, linewidth=0.8, linestyle="--")

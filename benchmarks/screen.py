@@ -39,7 +39,11 @@ WATCH = """(phases) => {
       }))
 }"""
 SPANS = ("Bronze", "Silver", "Gold", "screen")
-STREAMS = {"bronze": "Bronze", "silver": "Silver", "anomaly_alerts": "Gold"}  # of Gold's two the one with more to do
+STREAMS = {
+    "bronze": "Bronze",
+    "silver": "Silver",
+    "flight_phase_counts": "Gold",
+}  # of Gold's two the one that the chart shows
 # The parts of a batch, by the names that Spark's progress reports have for them; what is not in a batch is waiting for it.
 WAITING, DRAWING = (
     "waiting for the last message and the next poll",
