@@ -118,7 +118,7 @@ def commits(folder: Path) -> list[float]:
     """When (s since 1970) each version of Gold's phase counts was written."""
     lake = lake_of(load({}, data=str(folder)))
     Reader(lake).refresh(FLIGHT_PHASE_COUNTS)
-    log = Path(lake.path(FLIGHT_PHASE_COUNTS)) / "_delta_log"
+    log = lake.log(FLIGHT_PHASE_COUNTS)
     return sorted(path.stat().st_mtime for path in log.glob("*.json"))
 
 

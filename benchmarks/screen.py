@@ -39,16 +39,11 @@ WATCH = """(phases) => {
       }))
 }"""
 SPANS = ("Bronze", "Silver", "Gold", "screen")
-STREAMS = {
-    "bronze": "Bronze",
-    "silver": "Silver",
-    "flight_phase_counts": "Gold",
-}  # of Gold's two the one that the chart shows
+# Of Gold's two streams the one that the chart shows.
+STREAMS = {"bronze": "Bronze", "silver": "Silver", "flight_phase_counts": "Gold"}
 # The parts of a batch, by the names that Spark's progress reports have for them; what is not in a batch is waiting for it.
-WAITING, DRAWING = (
-    "waiting for the last message and the next poll",
-    "the page: its look at Gold, its message, the frame",
-)
+WAITING = "waiting for the last message and the next poll"
+DRAWING = "the page: its look at Gold, its message, the frame"
 PARTS = {
     "looking for what is new": ("latestOffset", "getBatch"),
     "planning": ("queryPlanning",),
@@ -121,21 +116,21 @@ def measure(folder: Path, seconds: float, warm_up: float = WARM_UP_SECONDS) -> S
 
 def _parts_of_batches(lake: Lake, until: float) -> dict[str, dict[str, float]]:
     """Median seconds of the parts of each stream's batches, as the status tells of the last one again and again."""
-    seen: dict[tuple[str, int], dict[str, float]] = {}
+    seen: dict[str, dict[int, dict[str, float]]] = {step: {} for step in STREAMS.values()}
     while time.time() < until:
-        parts = (ops.read(lake, ops.STATUS) or {})["parts"]
-        for stream in STREAMS:
-            if spent := parts[stream]["detail"].get("duration_ms"):
-                seen[stream, parts[stream]["detail"]["batch_id"]] = spent
+        status = ops.read(lake, ops.STATUS)
+        for stream, step in STREAMS.items() if status else ():
+            detail = status["parts"][stream]["detail"]
+            if detail.get("duration_ms"):
+                seen[step][detail["batch_id"]] = detail["duration_ms"]
         time.sleep(SAMPLED_SECONDS)
-    found: dict[str, dict[str, float]] = {}
-    for stream, step in STREAMS.items():
-        batches = [spent for (name, _), spent in seen.items() if name == stream]
-        found[step] = {
-            part: float(np.median([sum(spent.get(name, 0) for name in names) for spent in batches])) / 1000
+    return {
+        step: {
+            part: float(np.median([sum(spent.get(name, 0) for name in names) for spent in batches.values()])) / 1000
             for part, names in PARTS.items()
         }
-    return found
+        for step, batches in seen.items()
+    }
 
 
 def found(lake: Lake, frames: list[Any], since: float, until: float) -> Screen:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from benchmarks import pictures, report
 from benchmarks.growth import AGES, Point
 from benchmarks.peers.race import Run
-from benchmarks.screen import Screen
+from benchmarks.screen import DRAWING, PARTS, WAITING, Screen
 
 Row = tuple[str, str, str, bool]
 NAMES = {
@@ -174,7 +174,7 @@ def screen(found: Screen) -> list[Row]:
     table = report.table(["Step (median, the last two all answers)", "Seconds"], told)
     milliseconds = [
         [part, *(f"{1000 * parts[step][part]:,.0f}" if part in parts[step] else "" for step in steps)]
-        for part in dict.fromkeys(part for step in parts.values() for part in step)
+        for part in (WAITING, *PARTS, DRAWING)
     ]
     of_batches = report.table(["Where each millisecond goes (medians)", *steps], milliseconds)
     report.write(

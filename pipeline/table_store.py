@@ -51,9 +51,9 @@ def trouble(lake: Lake, table: Table) -> str:
 def _looked_at(lake: Lake, table: Table) -> tuple[str, Path]:
     """What is wrong with a table, and the newest entry of its log."""
     (found, version), known = _identity_and_version(lake, table), (ops.read(lake, KNOWN) or {}).get(table.name)
-    newest = _log(lake, table) / f"{version:020}.json"
+    newest = lake.log(table) / f"{version:020}.json"
     if not found:
-        is_gone = not lake.on_s3 and not _log(lake, table).is_dir()
+        is_gone = not lake.on_s3 and not lake.log(table).is_dir()
         return "was deleted" if is_gone else "is gone or cannot be read", newest
     if known and known != found:
         return "was deleted, and is there anew", newest
@@ -124,7 +124,7 @@ def mended(lake: Lake, table: Table) -> bool:
     if is_sound(lake, table):
         return False
     if not lake.on_s3:
-        _set_aside_entries(_log(lake, table))
+        _set_aside_entries(lake.log(table))
         if not identity(lake, table) and Path(lake.path(table)).exists():
             _set_aside(Path(lake.path(table)))
     list(lake.create())
@@ -132,10 +132,6 @@ def mended(lake: Lake, table: Table) -> bool:
         raise LakeError(f"The table {table.name} at {lake.path(table)} cannot be mended: bring it back from a copy.")
     note(lake, table)
     return True
-
-
-def _log(lake: Lake, table: Table) -> Path:
-    return Path(lake.path(table), "_delta_log")
 
 
 def _set_aside_entries(log: Path) -> None:

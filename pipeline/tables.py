@@ -285,6 +285,10 @@ class Lake:
             self.check_readable()
             raise LakeError(f"The lake {self.root} cannot be read: {error}") from error
 
+    def log(self, table: Table) -> Path:
+        """The folder of a table's log, of a lake on a disk."""
+        return Path(self.path(table), "_delta_log")
+
     def is_newest(self, table: Table, version: int) -> bool:
         """Whether a version is known to be the table's newest: on a disk names tell, where a listing takes the longer the older a log is.
 
@@ -292,7 +296,7 @@ class Lake:
         """
         if self.on_s3:
             return False
-        log = Path(self.path(table), "_delta_log")
+        log = self.log(table)
         following = (f"{version + 1:020}.{kind}" for kind in ("json", "checkpoint.parquet"))
         return (log / f"{version:020}.json").exists() and not any((log / name).exists() for name in following)
 

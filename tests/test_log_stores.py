@@ -36,7 +36,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def listed(spark, store: str, folder: Path, first: str) -> list[str]:
-    """`name size` of what a log store lists."""
+    """Path, size, whether it is a folder, and time of what a log store lists."""
     configuration = spark._jsc.hadoopConfiguration()
     store_class = getattr(spark._jvm, store)
     found = store_class(configuration).listFrom(spark._jvm.org.apache.hadoop.fs.Path(str(folder), first), configuration)

@@ -135,7 +135,7 @@ def test_who_watches_the_tables_opens_none_while_their_logs_go_on(small_lake, mo
     table_store.note(small_lake)
     watch = table_store.Watch(small_lake)
     assert watch.lost() == set()
-    monkeypatch.setattr(table_store, "trouble", lambda *_: pytest.fail("a table was opened"))
+    monkeypatch.setattr(table_store, "DeltaTable", lambda *_, **__: pytest.fail("a table was opened"))
     for second in range(3):
         put(small_lake, FLIGHTS_ML, flight(second, "a"))
         put(small_lake, FLIGHTS_ML, flight(second, "b"))

@@ -160,7 +160,7 @@ def place(rig: Rig, stream: str) -> Path:
 
 def log_of(rig: Rig, stream: str) -> Path:
     """The log of the table that a stream writes."""
-    return Path(rig.lake.path(resets.TABLES[stream]), "_delta_log")
+    return rig.lake.log(resets.TABLES[stream])
 
 
 def newest(folder: Path) -> Path:
