@@ -57,7 +57,7 @@ class Desk:
         self.newest: datetime | None = None
         self._trend = pd.DataFrame()
         self._found: tuple[int, ...] | LakeError = ()
-        self._found_at = -SHARED_SECONDS
+        self._found_at = float("-inf")
 
     def versions(self) -> tuple[int, ...]:
         """The tables' newest versions, -1 for a table that is not there; `newest` is known afterwards.
