@@ -175,7 +175,7 @@ def test_one_look_at_the_tables_serves_all_who_ask_at_the_same_time_and_the_next
     desk, looks = Desk(sky), []
     refresh = desk._reader.refresh
     monkeypatch.setattr(desk._reader, "refresh", lambda table: looks.append(table.name) or refresh(table))
-    monkeypatch.setattr(view, "SHARED_SECONDS", 3600.0)
+    monkeypatch.setattr(view, "SHARED_SECONDS", float("inf"))
     first = [desk.versions() for _ in range(20)]
     assert len(looks) == len(serving.FOLLOWED)
     put(sky, FLIGHTS_ML, flight(620, "ffffff"))
@@ -187,7 +187,7 @@ def test_one_look_at_the_tables_serves_all_who_ask_at_the_same_time_and_the_next
 def test_a_lake_that_does_not_answer_is_asked_once_for_all_who_ask_and_again_later(sky, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(0.2)
-        monkeypatch.setattr(view, "SHARED_SECONDS", 3600.0)
+        monkeypatch.setattr(view, "SHARED_SECONDS", float("inf"))
         desk = Desk(lake_of(load({}, lake="s3a://sky/sky", s3_access_key="a", s3_secret_key="b",
                                  s3_endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}")))  # fmt: skip
         for look in range(20):
