@@ -5,7 +5,6 @@ import java.io.File;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.Iterator;
 import org.apache.hadoop.conf.Configuration;
@@ -34,12 +33,19 @@ public class LocalLog extends HDFSLogStore {
         if (names == null) {
             throw new FileNotFoundException("No such folder: " + folder);
         }
-        Arrays.sort(names);
+        // A `Path` costs more than all else here: only for names that are asked for, which are a few behind tens of thousands.
+        ArrayList later = new ArrayList();
+        for (int place = 0; place < names.length; place++) {
+            if (names[place].compareTo(first.getName()) >= 0) {
+                later.add(names[place]);
+            }
+        }
+        Collections.sort(later);
         FileSystem system = first.getFileSystem(configuration);
         ArrayList found = new ArrayList();
-        for (int place = 0; place < names.length; place++) {
-            Path path = new Path(first.getParent(), new Path(null, null, names[place]));
-            if (names[place].compareTo(first.getName()) >= 0 && !ChecksumFileSystem.isChecksumFile(path)) {
+        for (int place = 0; place < later.size(); place++) {
+            Path path = new Path(first.getParent(), new Path(null, null, (String) later.get(place)));
+            if (!ChecksumFileSystem.isChecksumFile(path)) {
                 try {
                     found.add(system.getFileStatus(path));
                 } catch (FileNotFoundException gone) {
